@@ -1,0 +1,3 @@
+.PHONY: setup
+setup:
+	@./tools/setup.sh

@@ -1,0 +1,1 @@
+"""What every Vaxel service shares; it knows no service."""

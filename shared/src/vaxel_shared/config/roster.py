@@ -1,0 +1,97 @@
+"""``roster.yaml``: who works, what each can do, and where each is reached.
+
+The router only ever sees :class:`~vaxel_shared.contracts.commands.AgentProfile`; names and
+addresses go into the *directory*, a blob that decisions name by reference.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from vaxel_shared.config.base import ConfigModel, Located
+from vaxel_shared.contracts.commands import AgentProfile, ChannelCapacity
+
+Role = Literal["agent", "senior", "supervisor"]
+
+
+class Capacity(ConfigModel):
+    """What one work of a channel costs of the total, and how many at once."""
+
+    cost: int = Field(default=1, ge=1, le=1000)
+    max: int = Field(default=1, ge=0, le=1000)
+
+
+class Agent(Located):
+    """One person. ``id`` is a pseudonym: it stands in logs and decisions, so make it no name."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+    name: str
+    email: str
+    pool: str
+    role: Role = "agent"
+    tier: int = Field(default=1, ge=1, le=9)
+    skills: dict[str, int] = Field(default_factory=dict)
+    languages: dict[str, int] = Field(min_length=1)
+    capacity: int = Field(default=4, ge=0, le=1000)
+    channels: dict[str, Capacity] = Field(default_factory=lambda: {"email": Capacity(max=4)})
+    present: bool = False
+    """Available from the first second, until somebody says otherwise."""
+
+    @model_validator(mode="after")
+    def _levels(self) -> Agent:
+        for what, levels in (("skill", self.skills), ("language", self.languages)):
+            for name, level in levels.items():
+                if not 1 <= level <= 10:
+                    raise ValueError(f"{what} {name!r} has level {level}; levels are 1 to 10")
+        return self
+
+    def profile(self) -> AgentProfile:
+        """What the router may know."""
+        return AgentProfile(
+            id=self.id,
+            tier=self.tier,
+            skills=dict(sorted(self.skills.items())),
+            languages=dict(sorted(self.languages.items())),
+            capacity=self.capacity,
+            channels={
+                name: ChannelCapacity(cost=item.cost, max=item.max)
+                for name, item in sorted(self.channels.items())
+            },
+            present=self.present,
+        )
+
+
+class Roster(ConfigModel):
+    """The whole file."""
+
+    agents: list[Agent] = Field(max_length=20_000)
+
+    @model_validator(mode="after")
+    def _unique(self) -> Roster:
+        ids = [agent.id for agent in self.agents]
+        doubled = sorted({name for name in ids if ids.count(name) > 1}) if len(ids) < 2000 else []
+        if len(ids) != len(set(ids)):
+            raise ValueError(f"agents with the same id: {', '.join(doubled) or 'some'}; rename one")
+        return self
+
+    def of_pool(self, pool: str) -> list[Agent]:
+        """The agents of one pool, by id."""
+        return sorted((a for a in self.agents if a.pool == pool), key=lambda agent: agent.id)
+
+
+def directory(agents: list[Agent]) -> bytes:
+    """The directory blob: names, addresses and roles by agent id, canonical JSON."""
+    plain = {a.id: {"name": a.name, "email": a.email, "role": a.role} for a in agents}
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def roster_version(agents: list[Agent]) -> str:
+    """The sha256 of profiles and directory together: it changes when anything does."""
+    digest = hashlib.sha256(directory(agents))
+    for agent in agents:
+        digest.update(agent.profile().to_json())
+    return digest.hexdigest()

@@ -1,0 +1,143 @@
+"""``routing.yaml``: queues, their steps, offers, and the rules that choose a queue.
+
+``Routing`` is what a user writes. ``pool_policy`` gives the canonical JSON of one pool's part:
+that blob is the policy, its sha256 the policy's version, and the router reads nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from vaxel_shared.config.base import ConfigModel, Duration, Located
+
+Level = int
+AfterReply = Literal["open", "waiting", "resolved"]
+
+
+class Step(Located):
+    """From ``after`` on (counted from when the work first waited), these tiers may take it."""
+
+    after_ms: Duration = Field(alias="after")
+    tiers: list[int] = Field(min_length=1)
+    skills: dict[str, Level] | None = None
+    """Replaces the skills required from this step on; left out, they stay as they were."""
+
+
+class LanguageFallback(ConfigModel):
+    """When nobody took it in its own language for ``after``, these will do as well."""
+
+    after_ms: Duration = Field(alias="after")
+    to: list[str] = Field(min_length=1)
+
+
+class Queue(Located):
+    """Where work waits. Steps are cumulative; the first must start at 0s."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")
+    skills: dict[str, Level] = Field(default_factory=dict)
+    priority: int = Field(default=0, ge=-1000, le=1000)
+    steps: list[Step] = Field(min_length=1, max_length=20)
+    language_fallback: LanguageFallback | None = None
+    automatic: bool = False
+    """For automatic mail: no clocks and no automatic answers."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Queue:
+        clocks = [step.after_ms for step in self.steps]
+        if clocks[0] != 0:
+            raise ValueError("the first step must have 'after: 0s'")
+        if clocks != sorted(set(clocks)):
+            raise ValueError("each step must start later than the one before it")
+        return self
+
+
+class OfferPolicy(ConfigModel):
+    """How long an offer lasts, and what a decline or a miss leads to."""
+
+    limit_ms: Duration = Field(default=600_000, alias="limit", ge=1_000, le=86_400_000)
+    bar_after_decline_ms: Duration = Field(default=3_600_000, alias="bar_after_decline")
+    bar_after_miss_ms: Duration = Field(default=600_000, alias="bar_after_miss")
+    misses_before_away: int = Field(default=0, ge=0)
+    """So many misses in a row set an agent away; 0: never."""
+
+
+class Pool(Located):
+    """A closed set of queues and agents; no agent serves two."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")
+    letter: str = Field(pattern=r"^[A-Z]$")
+    """The first character of its case numbers."""
+    reopen_within_ms: Duration = Field(default=14 * 86_400_000, alias="reopen_within")
+    sticky_wait_ms: Duration = Field(default=3_600_000, alias="sticky_wait")
+    """How long a reopened case waits for whoever answered last before others may have it."""
+    wrap_up_ms: Duration = Field(default=0, alias="wrap_up")
+    offer: OfferPolicy = Field(default_factory=OfferPolicy)
+    after_reply: dict[str, AfterReply] = {"email": "waiting"}
+    """What follows an answer by channel, where the agent doesn't say."""
+    queues: list[Queue] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _unique(self) -> Pool:
+        names = [queue.name for queue in self.queues]
+        if len(names) != len(set(names)):
+            raise ValueError("two queues have the same name; rename one")
+        return self
+
+
+class RuleSet(ConfigModel):
+    """What a matching rule sets."""
+
+    queue: str | None = None
+    priority: int | None = Field(default=None, ge=-1000, le=1000)
+    skills: dict[str, Level] = Field(default_factory=dict)
+    labels: list[str] = Field(default_factory=list)
+
+
+class Rule(Located):
+    """A CEL expression over the interaction, and what it sets when it holds.
+
+    Rules are tried in order and all that hold count: the first to set the queue or the priority
+    wins, skills and labels add up (the higher level wins). ``final`` ends the search.
+    """
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")
+    when: str
+    set: RuleSet
+    final: bool = False
+
+
+class Routing(ConfigModel):
+    """The whole file."""
+
+    pools: list[Pool] = Field(min_length=1)
+    rules: list[Rule] = Field(default_factory=list, max_length=1000)
+
+    @model_validator(mode="after")
+    def _unique(self) -> Routing:
+        for what, names in (
+            ("pools", [pool.name for pool in self.pools]),
+            ("pools' letters", [pool.letter for pool in self.pools]),
+            ("rules", [rule.id for rule in self.rules]),
+        ):
+            if len(names) != len(set(names)):
+                raise ValueError(f"two {what} are the same; rename one")
+        return self
+
+    def pool(self, name: str) -> Pool | None:
+        """The pool of this name."""
+        return next((pool for pool in self.pools if pool.name == name), None)
+
+
+def pool_policy(pool: Pool) -> bytes:
+    """The canonical JSON of one pool: what is published, and what its version is the hash of."""
+    plain = pool.model_dump(mode="json", by_alias=False)
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def policy_version(blob: bytes) -> str:
+    """The version of a policy: the sha256 of its blob."""
+    return hashlib.sha256(blob).hexdigest()

@@ -1,0 +1,261 @@
+"""Commands: all that the router reacts to, as they stand on ``vaxel.work``.
+
+They hold ids, codes and derived facts, never a name, an address or text. ``DATA`` maps each type
+to the model of its ``data``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from vaxel_shared.contracts.base import Contract
+
+ActorKind = Literal["customer", "agent", "supervisor", "system", "author"]
+
+
+class Actor(Contract):
+    """Who wants it."""
+
+    kind: ActorKind
+    id: str
+
+
+class Command(Contract):
+    """One command; ``id`` is deterministic and is its CloudEvents id."""
+
+    id: str
+    type: str
+    pool: str
+    actor: Actor
+    via: str
+    case_id: str | None = None
+    agent_id: str | None = None
+    token: str | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class Requires(Contract):
+    """What an agent must bring: skills with their least level (1-10), one of the languages."""
+
+    skills: dict[str, int] = Field(default_factory=dict)
+    languages: list[str] = Field(default_factory=list)
+
+
+class Rule(Contract):
+    """Which line of the configuration said so: ``at`` is ``file:line``."""
+
+    id: str
+    at: str
+
+
+class ContactAdd(Contract):
+    """An interaction, handed to the router."""
+
+    contact_id: str
+    conversation_key: str
+    customer_id: str
+    channel: str
+    account: str
+    language: str = "und"
+    queue: str
+    priority: int = 0
+    requires: Requires = Field(default_factory=Requires)
+    labels: list[str] = Field(default_factory=list)
+    received_at_ms: int
+    missing: list[str] = Field(default_factory=list)
+    src: tuple[int, int]
+    automatic: bool = False
+    no_auto_response: bool = False
+    claims: str | None = None
+    rule: Rule | None = None
+
+
+class ContactEnd(Contract):
+    """The customer left."""
+
+    contact_id: str
+    reason: Literal["left", "hung_up"]
+
+
+class OfferAnswer(Contract):
+    """An agent's answer to an offer; the command's ``token`` is the offer's."""
+
+    offer_id: str
+    reason: str | None = None
+
+
+class CaseReply(Contract):
+    """An answer to the customer; its text is a blob."""
+
+    body_ref: str
+    body_sha256: str
+    body_size: int
+    then: Literal["open", "waiting", "resolved"] | None = None
+    expected_seq: int | None = None
+
+
+class CaseNote(Contract):
+    """A note that no customer ever sees; its text is a blob."""
+
+    note_ref: str
+    note_sha256: str
+    note_size: int
+
+
+class CaseOutcome(Contract):
+    """``case.resolve``, ``case.reopen``, ``case.cancel``."""
+
+    reason: str | None = None
+
+
+class CaseWait(Contract):
+    """The case waits for somebody; its work ends and frees capacity."""
+
+    waits_for: Literal["customer", "third_party", "internal"]
+    wake_ms: int | None = None
+    reason: str | None = None
+
+
+class CaseTransfer(Contract):
+    """To an agent, a queue or another pool; needs a note."""
+
+    to_agent: str | None = None
+    to_queue: str | None = None
+    to_pool: str | None = None
+    note_ref: str
+    note_sha256: str
+    note_size: int
+
+
+class CaseEscalate(Contract):
+    """To a tier, or to the next one where none is named."""
+
+    tier: int | None = None
+    reason: str | None = None
+
+
+class CaseAssign(Contract):
+    """A supervisor's typed override."""
+
+    to_agent: str
+    reason: str
+
+
+class AgentPresence(Contract):
+    """Whether an agent takes work, and what becomes of the work in hand when not."""
+
+    presence: Literal["available", "away", "offline"]
+    mode: Literal["keep", "keep_no_new", "return_work"] = "keep"
+    until_ms: int | None = None
+    reason: str | None = None
+
+
+class ChannelCapacity(Contract):
+    """What one work of a channel costs an agent, and how many at once."""
+
+    cost: int = 1
+    max: int = 1
+
+
+class AgentProfile(Contract):
+    """What the router may know of an agent: never a name or an address."""
+
+    id: str
+    tier: int = 1
+    skills: dict[str, int] = Field(default_factory=dict)
+    languages: dict[str, int] = Field(default_factory=dict)
+    capacity: int = 1
+    channels: dict[str, ChannelCapacity] = Field(default_factory=dict)
+    present: bool = False
+
+
+class RosterSet(Contract):
+    """All agents of a pool; names and addresses stand in the directory blob."""
+
+    source: str
+    version: str
+    directory_ref: str
+    directory_sha256: str
+    agents: list[AgentProfile]
+
+
+class PolicyPublish(Contract):
+    """A policy's version is the sha256 of its blob."""
+
+    kind: Literal["routing"]
+    version: str
+    ref: str
+
+
+class DeliveryResult(Contract):
+    """What became of an effect."""
+
+    effect_id: str
+    effect: Literal["offer", "reply", "notice"]
+    state: Literal["sent", "failed", "unknown"]
+    code: str | None = None
+    offer_id: str | None = None
+
+
+class SwitchSet(Contract):
+    """A queue closed, a diversion, all hands: with reason and end."""
+
+    switch: str
+    value: str | None = None
+    reason: str | None = None
+    until_ms: int | None = None
+
+
+class SlaAlert(Contract):
+    """A clock's alert names the state that it wants, never a step up."""
+
+    clock: str
+    cycle: int
+    stage: str
+    due_ms: int
+    tier_at_least: int | None = None
+    priority_at_least: int | None = None
+    retracted: bool = False
+
+
+class CaseLink(Contract):
+    """``case.merge``, ``case.split``, ``case.consult``: another case, agent or queue."""
+
+    target: str | None = None
+    reason: str | None = None
+    note_ref: str | None = None
+
+
+DATA: dict[str, type[Contract]] = {
+    "contact.add": ContactAdd,
+    "contact.end": ContactEnd,
+    "offer.accept": OfferAnswer,
+    "offer.decline": OfferAnswer,
+    "case.reply": CaseReply,
+    "case.note": CaseNote,
+    "case.resolve": CaseOutcome,
+    "case.reopen": CaseOutcome,
+    "case.cancel": CaseOutcome,
+    "case.suspend": CaseOutcome,
+    "case.resume": CaseOutcome,
+    "case.wait": CaseWait,
+    "case.transfer": CaseTransfer,
+    "case.escalate": CaseEscalate,
+    "case.assign": CaseAssign,
+    "case.consult": CaseLink,
+    "case.merge": CaseLink,
+    "case.split": CaseLink,
+    "agent.presence": AgentPresence,
+    "roster.set": RosterSet,
+    "policy.publish": PolicyPublish,
+    "switch.set": SwitchSet,
+    "sla.alert": SlaAlert,
+    "delivery.result": DeliveryResult,
+}
+
+
+def event_type(command_type: str) -> str:
+    """The CloudEvents type of a command, e.g. ``vaxel.command.contact.add.v1``."""
+    return f"vaxel.command.{command_type}.v1"

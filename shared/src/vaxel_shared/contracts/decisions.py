@@ -1,0 +1,317 @@
+"""Decisions: facts that the router wrote, as they stand on ``vaxel.decisions``.
+
+One record is one batch: a fixed binary header (see :mod:`vaxel_shared.kafka.chain`) and the JSON
+of a :class:`Batch`. Like commands they hold ids, codes and derived facts only. ``DATA`` maps each
+type to the model of its ``data``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from vaxel_shared.contracts.base import Contract
+from vaxel_shared.contracts.commands import AgentProfile, Requires, Rule
+
+
+class Decision(Contract):
+    """One fact; ``cause`` is the id of the command, or ``timer:<kind>:<id>``."""
+
+    type: str
+    at_ms: int
+    pool: str
+    cause: str
+    policy: str | None = None
+    case_id: str | None = None
+    work_id: str | None = None
+    offer_id: str | None = None
+    agent_id: str | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class Batch(Contract):
+    """The JSON body of one record of ``vaxel.decisions``.
+
+    ``claim`` stands only in the first record of a router's run: ``{instance, run_id}``.
+    """
+
+    engine: str
+    wall_ms: int
+    tick_ms: int | None = None
+    state_digest: str | None = None
+    claim: dict[str, str] | None = None
+    decisions: list[Decision] = Field(default_factory=list)
+
+
+class Rejection(Contract):
+    """The first predicate that a candidate failed, e.g. ``skill_level`` with what it was."""
+
+    agent_id: str
+    code: str
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class Term(Contract):
+    """One term of the winner's score, in the order of comparison."""
+
+    code: str
+    value: int
+
+
+class Explain(Contract):
+    """Why this agent: who was looked at, what ruled the others out, what made the winner win."""
+
+    candidates: int
+    eligible: int
+    by_code: dict[str, int] = Field(default_factory=dict)
+    rejected: list[Rejection] = Field(default_factory=list)
+    terms: list[Term] = Field(default_factory=list)
+    tie_break: str | None = None
+    step: Rule | None = None
+
+
+class PolicyAdopted(Contract):
+    """From here on this version decides."""
+
+    kind: str
+    version: str
+    ref: str
+
+
+class RosterAdopted(Contract):
+    """Followed by one ``agent.changed`` or ``agent.removed`` for each agent that differs."""
+
+    source: str
+    version: str
+    directory_ref: str
+    directory_sha256: str
+    agents: int
+
+
+class AgentChanged(Contract):
+    """The profile where it changed, the presence where that changed."""
+
+    profile: AgentProfile | None = None
+    presence: str | None = None
+    mode: str | None = None
+    until_ms: int | None = None
+    reason: str | None = None
+
+
+class Reason(Contract):
+    """A decision that needs nothing but its reason."""
+
+    reason: str | None = None
+
+
+class CaseContact(Contract):
+    """``case.opened``, ``case.joined``, ``case.reopened``: a contact, and what came of it."""
+
+    number: str
+    contact_id: str | None = None
+    conversation_key: str | None = None
+    customer_id: str | None = None
+    channel: str | None = None
+    account: str | None = None
+    language: str | None = None
+    queue: str | None = None
+    priority: int | None = None
+    requires: Requires | None = None
+    labels: list[str] = Field(default_factory=list)
+    received_at_ms: int | None = None
+    src: tuple[int, int] | None = None
+    automatic: bool = False
+    linked_case_id: str | None = None
+    missing: list[str] = Field(default_factory=list)
+    rule: Rule | None = None
+    reason: str | None = None
+
+
+class CaseReplied(Contract):
+    """An accepted answer: delivery sends it to the conversation that it answers."""
+
+    reply_id: str
+    body_ref: str
+    body_sha256: str
+    body_size: int
+    then: Literal["open", "waiting", "resolved"]
+    conversation_key: str
+    channel: str
+    account: str
+    answers_contact_id: str
+
+
+class CaseNoted(Contract):
+    """A note, by reference."""
+
+    note_ref: str
+    note_sha256: str
+    note_size: int
+
+
+class CaseWaiting(Contract):
+    """Nobody works on it until somebody answers or it wakes."""
+
+    waits_for: Literal["customer", "third_party", "internal"]
+    wake_ms: int | None = None
+    reason: str | None = None
+
+
+class WorkQueued(Contract):
+    """Work waits in a queue; ``since_ms`` is its age, which every requeue keeps."""
+
+    number: int
+    queue: str
+    requires: Requires
+    language: str
+    priority: int
+    tiers: list[int]
+    since_ms: int
+    step: int
+    step_at: str
+    reason: str
+    prefer_agent: str | None = None
+    prefer_until_ms: int | None = None
+    only_agent: str | None = None
+
+
+class WorkStepped(Contract):
+    """Waiting widened it: another step of the queue, or the fall-back languages."""
+
+    step: int
+    step_at: str
+    tiers: list[int]
+    requires: Requires
+    reason: str
+
+
+class WorkEscalated(Contract):
+    """Another tier, and why."""
+
+    from_tiers: list[int]
+    to_tiers: list[int]
+    reason: str
+
+
+class OfferMade(Contract):
+    """Work shown to an agent until ``expires_ms``; the offer holds capacity."""
+
+    number: str
+    queue: str
+    attempt: int
+    limit_ms: int
+    expires_ms: int
+    explain: Explain
+
+
+class OfferEnded(Contract):
+    """How an offer ended, and until when it bars the agent from this work."""
+
+    outcome: Literal["accepted", "declined", "expired", "withdrawn", "unseen"]
+    reason: str | None = None
+    bar_until_ms: int | None = None
+
+
+class WorkAssigned(Contract):
+    """One owner from here on."""
+
+    via: Literal["accept", "auto", "direct", "override"]
+    channel: str
+    cost: int
+    explain: Explain | None = None
+
+
+class WorkWrapping(Contract):
+    """Capacity stays held until ``until_ms``."""
+
+    until_ms: int
+    reason: str | None = None
+
+
+class NoticeDue(Contract):
+    """An automatic message to the customer."""
+
+    kind: Literal["received"]
+    number: str
+    contact_id: str
+    conversation_key: str
+    channel: str
+    account: str
+    language: str
+
+
+class EffectReported(Contract):
+    """What delivery said became of an effect."""
+
+    effect_id: str
+    effect: str
+    state: Literal["sent", "failed", "unknown"]
+    code: str | None = None
+
+
+class CommandRefused(Contract):
+    """Nothing changed, and why: ``code`` is stable, ``params`` explain it."""
+
+    code: str
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class InputRejected(Contract):
+    """An input that could not be folded; it also stands in the dead letters."""
+
+    offset: int
+    error: str
+
+
+class CaseHandedOver(Contract):
+    """The case goes on in another pool with these contacts."""
+
+    to_pool: str
+    contacts: list[str]
+
+
+class ContactForwarded(Contract):
+    """A contact that belongs to a case in another pool."""
+
+    contact_id: str
+    to_pool: str
+
+
+DATA: dict[str, type[Contract]] = {
+    "policy.adopted": PolicyAdopted,
+    "roster.adopted": RosterAdopted,
+    "agent.changed": AgentChanged,
+    "agent.removed": Reason,
+    "switch.changed": Reason,
+    "case.opened": CaseContact,
+    "case.joined": CaseContact,
+    "case.reopened": CaseContact,
+    "case.replied": CaseReplied,
+    "case.noted": CaseNoted,
+    "case.waiting": CaseWaiting,
+    "case.resolved": Reason,
+    "case.closed": Reason,
+    "case.merged": Reason,
+    "case.split": Reason,
+    "case.handed_over": CaseHandedOver,
+    "contact.forwarded": ContactForwarded,
+    "work.queued": WorkQueued,
+    "work.stepped": WorkStepped,
+    "work.escalated": WorkEscalated,
+    "work.scheduled": Reason,
+    "work.suspended": Reason,
+    "work.resumed": Reason,
+    "work.assigned": WorkAssigned,
+    "work.wrapping": WorkWrapping,
+    "work.closed": Reason,
+    "work.cancelled": Reason,
+    "work.abandoned": Reason,
+    "offer.made": OfferMade,
+    "offer.ended": OfferEnded,
+    "notice.due": NoticeDue,
+    "effect.reported": EffectReported,
+    "command.refused": CommandRefused,
+    "command.repeated": Reason,
+    "input.rejected": InputRejected,
+}

@@ -1,0 +1,78 @@
+"""The same shapes for hot paths: decoded by msgspec, several times quicker than pydantic.
+
+A test holds these against the models of :mod:`commands` and :mod:`decisions`. Encoding is
+deterministic: fields in the order of declaration, dicts in the order they were built.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """See :class:`vaxel_shared.contracts.commands.Actor`."""
+
+    kind: str
+    id: str
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """See :class:`vaxel_shared.contracts.commands.Command`."""
+
+    id: str
+    type: str
+    pool: str
+    actor: Actor
+    via: str
+    case_id: str | None = None
+    agent_id: str | None = None
+    token: str | None = None
+    data: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """See :class:`vaxel_shared.contracts.decisions.Decision`."""
+
+    type: str
+    at_ms: int
+    pool: str
+    cause: str
+    policy: str | None = None
+    case_id: str | None = None
+    work_id: str | None = None
+    offer_id: str | None = None
+    agent_id: str | None = None
+    data: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """See :class:`vaxel_shared.contracts.decisions.Batch`."""
+
+    engine: str
+    wall_ms: int
+    tick_ms: int | None = None
+    state_digest: str | None = None
+    claim: dict[str, str] | None = None
+    decisions: list[Decision] = msgspec.field(default_factory=list)
+
+
+_command_decoder = msgspec.json.Decoder(Command)
+_batch_decoder = msgspec.json.Decoder(Batch)
+_encoder = msgspec.json.Encoder()
+
+
+def decode_command(raw: bytes) -> Command:
+    """Bytes of ``vaxel.work``; raises ``msgspec.DecodeError`` if they are no command."""
+    return _command_decoder.decode(raw)
+
+
+def decode_batch(raw: bytes) -> Batch:
+    """The JSON body of a record of ``vaxel.decisions``; raises ``msgspec.DecodeError``."""
+    return _batch_decoder.decode(raw)
+
+
+def encode(value: Command | Batch | Decision) -> bytes:
+    """Deterministic JSON."""
+    return _encoder.encode(value)

@@ -1,0 +1,1 @@
+"""Keys and what is signed or hidden with them."""

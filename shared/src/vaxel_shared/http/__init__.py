@@ -1,0 +1,1 @@
+"""HTTP that every service has in common."""

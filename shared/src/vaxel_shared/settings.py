@@ -1,0 +1,82 @@
+"""What every service is told by its environment, and nothing else is global.
+
+Names start with ``VAXEL_``. Secrets are files in ``secrets_dir``, never variables or arguments.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PORTS = {
+    "register": 8080,
+    "ingest-email": 8081,
+    "ingest-chat": 8082,
+    "triage": 8083,
+    "router": 8084,
+    "sla-monitor": 8085,
+    "delivery": 8086,
+    "sink": 8087,
+    "smtp": 2525,
+    "sink-smtp": 2526,
+    "broker": 9092,
+    "controller": 9093,
+}
+"""Every port Vaxel listens on; ``port_offset`` moves them all."""
+
+
+class Settings(BaseSettings):
+    """Common to all services."""
+
+    model_config = SettingsConfigDict(env_prefix="VAXEL_", frozen=True)
+
+    broker: str = "127.0.0.1:9092"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: str | None = None
+    sasl_username: str | None = None
+    topic_prefix: str = ""
+    """Stands before every topic name: lets systems and tests share one broker."""
+    data_dir: Path = Path(".vaxel")
+    config_dir: Path = Path("config")
+    secrets_dir: Path | None = None
+    blob_dir: Path | None = None
+    database_url: str | None = None
+    """A SQLAlchemy URL; left out, a SQLite file of the service's own in ``data_dir``."""
+    bind: str = "127.0.0.1"
+    port_offset: int = Field(default=0, ge=0, le=40_000)
+    instance: int = Field(default=0, ge=0)
+    instances: int = Field(default=1, ge=1)
+    cold_start: Literal["halt", "genesis"] = "halt"
+    """What a reader without a cursor does: halt, or fold the log from its beginning."""
+    log_level: str = "info"
+
+    @property
+    def secrets(self) -> Path:
+        """Where secrets are."""
+        return self.secrets_dir or self.data_dir / "secrets"
+
+    @property
+    def blobs(self) -> Path:
+        """Where blobs are."""
+        return self.blob_dir or self.data_dir / "blobs"
+
+    def topic(self, name: str) -> str:
+        """The full name of a topic, e.g. of ``vaxel.work``."""
+        return f"{self.topic_prefix}{name}"
+
+    def port(self, name: str) -> int:
+        """The port of a service or listener, moved by the offset."""
+        return PORTS[name] + self.port_offset
+
+    def url(self, name: str) -> str:
+        """The base address of a service on this machine."""
+        return f"http://{self.bind}:{self.port(name)}"
+
+    def sql_url(self, service: str) -> str:
+        """The database of a service: an async SQLAlchemy URL."""
+        if self.database_url is not None:
+            return self.database_url
+        return f"sqlite+aiosqlite:///{(self.data_dir / f'{service}.db').absolute()}"
