@@ -1,0 +1,1 @@
+"""The commands that ask and drive a running system; one file each."""
