@@ -9,12 +9,23 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from alembic import command
+from alembic import command, context
 from alembic.config import Config
-from sqlalchemy import Column, Integer, MetaData, String, Table, event, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    select,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from vaxel_shared.settings import Settings
 
@@ -51,6 +62,37 @@ async def migrate(settings: Settings, service: str, scripts: Path) -> None:
     await asyncio.to_thread(command.upgrade, config, "head")
 
 
+def run_migrations(metadata: MetaData) -> None:
+    """What a service's ``env.py`` does: run the scripts, all of them or none.
+
+    SQLite's driver opens no transaction before DDL; without one, a process killed half-way would
+    leave tables that the next start trips over.
+    """
+    config = context.config
+    engine = create_engine(config.get_main_option("sqlalchemy.url") or "", poolclass=NullPool)
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def _by_hand(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+            connection.isolation_level = None
+            connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    with engine.connect() as connection:
+        context.configure(
+            connection=connection,
+            target_metadata=metadata,
+            version_table=config.attributes["version_table"],
+            transactional_ddl=True,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+    engine.dispose()
+
+
 def cursor_table(metadata: MetaData) -> Table:
     """The table of a service's cursors; declare it once beside the service's own tables.
 
@@ -62,9 +104,9 @@ def cursor_table(metadata: MetaData) -> Table:
         Column("topic", String(120), primary_key=True),
         Column("partition", Integer, primary_key=True),
         Column("log_id", String(64)),
-        Column("offset", Integer, nullable=False),
-        Column("seq", Integer),
-        Column("through", Integer),
+        Column("offset", BigInteger, nullable=False),
+        Column("seq", BigInteger),
+        Column("through", BigInteger),
         Column("sha256", String(64), nullable=False),
     )
 
