@@ -1,0 +1,90 @@
+"""The reason codes of decisions, in words: the one place that knows them.
+
+Decisions carry codes with parameters, never sentences, so that they mean the same in any language
+and hold nobody's data. A code that isn't here is shown as it is: an older reader must not fail on a
+newer engine. Pure; the console translates these texts, the command line shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+REJECTIONS = {
+    "not_in_tier": "not in a tier that this step reaches",
+    "presence_away": "away",
+    "presence_offline": "offline",
+    "language_missing": "doesn't speak the language",
+    "skill_missing": "lacks a skill",
+    "skill_level": "skill level too low",
+    "channel_closed": "doesn't take this channel",
+    "channel_full": "has the most work of this channel already",
+    "capacity_full": "no capacity left",
+    "barred": "declined or missed this work not long ago",
+    "offer_pending": "has an offer open already",
+    "wrapping": "is finishing up earlier work",
+    "reserved_for_other": "the work waits for somebody else first",
+}
+"""Why a candidate was ruled out: the first predicate that it failed."""
+
+TERMS = {
+    "sticky": "answered this customer last",
+    "language_level": "level in the language",
+    "spare_skill": "skill beyond what is needed (less is better: it keeps rare skills free)",
+    "idle_since_ms": "idle the longest",
+}
+"""What made the winner win, in the order of comparison."""
+
+REFUSALS = {
+    "unknown_case": "there is no such case",
+    "unknown_agent": "there is no such agent in this pool",
+    "unknown_offer": "there is no such offer",
+    "unknown_queue": "there is no such queue in this pool",
+    "stale_token": "the offer or assignment is no longer the current one; look again",
+    "not_owner": "somebody else has this work",
+    "wrong_state": "the case or work isn't in a state that allows it",
+    "newer_message": "the customer has written since; read that first",
+    "no_policy": "no routing policy is in force yet",
+    "not_supported": "this isn't supported",
+    "not_allowed": "the role doesn't allow it",
+    "invalid_data": "the command holds data that make no sense",
+}
+"""Why a command changed nothing."""
+
+OUTCOMES = {
+    "accepted": "accepted",
+    "declined": "declined",
+    "expired": "not answered in time",
+    "withdrawn": "withdrawn",
+    "unseen": "never reached the agent",
+}
+"""How an offer ended."""
+
+
+def rejection(code: str, params: Mapping[str, Any] | None = None) -> str:
+    """Why a candidate was ruled out, e.g. ``skill level too low (skill billing, level 2)``."""
+    return _text(REJECTIONS, code, params)
+
+
+def term(code: str, value: int) -> str:
+    """One term of a winner's score: ``level in the language: 8``."""
+    return f"{TERMS.get(code, code)}: {value}"
+
+
+def refusal(code: str, params: Mapping[str, Any] | None = None) -> str:
+    """Why a command changed nothing."""
+    return _text(REFUSALS, code, params)
+
+
+def outcome(code: str) -> str:
+    """How an offer ended."""
+    return OUTCOMES.get(code, code)
+
+
+def _text(table: Mapping[str, str], code: str, params: Mapping[str, Any] | None) -> str:
+    said = ", ".join(f"{name} {_value(value)}" for name, value in (params or {}).items())
+    return table.get(code, code) + (f" ({said})" if said else "")
+
+
+def _value(value: Any) -> str:
+    return " or ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,30 @@
+"""Reason codes read as words; an unknown code is shown, never an error."""
+
+import pytest
+
+from vaxel_shared import reasons
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (reasons.rejection("presence_away"), "away"),
+        (
+            reasons.rejection("skill_level", {"skill": "billing", "level": 2}),
+            "skill level too low (skill billing, level 2)",
+        ),
+        (
+            reasons.rejection("language_missing", {"languages": ["fi", "en"]}),
+            "doesn't speak the language (languages fi or en)",
+        ),
+        (reasons.term("language_level", 8), "level in the language: 8"),
+        (reasons.refusal("not_owner"), "somebody else has this work"),
+        (reasons.outcome("unseen"), "never reached the agent"),
+        (reasons.rejection("too_tall", {"cm": 210}), "too_tall (cm 210)"),
+        (reasons.term("karma", 3), "karma: 3"),
+        (reasons.refusal("full_moon"), "full_moon"),
+        (reasons.outcome("vanished"), "vanished"),
+    ],
+)
+def test_codes_read_as_words(said, expected):
+    assert said == expected
