@@ -10,6 +10,8 @@ Every message is one line that says what is wrong and what to do about it.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class VaxelError(Exception):
     """Any error that Vaxel raises on purpose."""
@@ -18,8 +20,11 @@ class VaxelError(Exception):
 class Poison(VaxelError):
     """An input that can never be handled.
 
-    ``code`` is a short, stable word for metrics and dead letters (never personal text).
+    ``code`` is a short, stable word for metrics and dead letters (never personal text). ``record``
+    is the record that it was, where one of several was handled; whoever parks it reads it there.
     """
+
+    record: Any = None
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +28,8 @@ class Deployment:
     routing: Routing
     roster: Roster
     connectors: Connectors
+    documents: Mapping[str, Document] = field(default_factory=dict, compare=False, repr=False)
+    """Each file as it was read, by name without ``.yaml``: for problems found later."""
 
 
 def load(folder: Path) -> Deployment:
@@ -49,7 +52,7 @@ def load(folder: Path) -> Deployment:
     problems = _cross_check(documents, channels, routing, roster)
     if problems:
         raise ConfigError(problems)
-    return Deployment(channels, routing, roster, connectors)
+    return Deployment(channels, routing, roster, connectors, documents)
 
 
 def _hint(wrong: str, known: list[str]) -> str:

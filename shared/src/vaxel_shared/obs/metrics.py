@@ -20,6 +20,18 @@ MAIL_SECONDS = Histogram(
     "vaxel_mail_seconds", "End of DATA to reply.", buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 25)
 )
 CONTACTS = Counter("vaxel_contacts_triaged", "Interactions handed to the router.", ["channel"])
+SKIPPED = Counter(
+    "vaxel_interactions_skipped", "Interactions that are no contact, by reason.", ["reason"]
+)
+RULE_FAILURES = Counter(
+    "vaxel_rule_failures", "Rules that failed on a contact and counted as not matching."
+)
+CONFIG_LOADS = Counter(
+    "vaxel_config_loads", "Times that changed configuration was read.", ["result"]
+)
+CONFIG_VALID = Gauge(
+    "vaxel_config_valid", "1 when the files are what runs, 0 when they are invalid."
+)
 
 DECISIONS = Counter("vaxel_decisions", "Decisions confirmed, by type.", ["type"])
 COMMIT_SECONDS = Histogram(
