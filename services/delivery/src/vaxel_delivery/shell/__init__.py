@@ -1,0 +1,1 @@
+"""I/O: the database, the broker, the relay and the link pages."""

@@ -1,0 +1,295 @@
+"""Decisions as what delivery does about them: rows to write, in the order of the log.
+
+Pure: one batch in, changes out. A decision whose ``data`` doesn't fit its model is reported as
+:class:`Unreadable` and never guessed at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from vaxel_delivery.core.effects import Effect, lane_of
+from vaxel_shared import ids
+from vaxel_shared.contracts import decisions as shapes
+from vaxel_shared.contracts.wire import Batch, Decision
+
+
+@dataclass(frozen=True, slots=True)
+class NewEffect:
+    """A decision asks for something; its place in the log makes it unique."""
+
+    effect: Effect
+    place: tuple[str, int, int, int]
+    """``(log_id, partition, seq, index)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSeen:
+    """What a case is about, as far as this decision says: absent fields keep what they were."""
+
+    case_id: str
+    pool: str
+    at_ms: int
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OfferOpened:
+    """An offer that its link may accept or decline."""
+
+    offer_id: str
+    pool: str
+    case_id: str
+    agent_id: str
+    token: str
+    number: str
+    queue: str
+    made_ms: int
+    expires_ms: int
+    explain: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OfferClosed:
+    """An offer that nobody can accept any more."""
+
+    offer_id: str
+    outcome: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The router knows what became of an effect; a sent offer lasts until ``expires_ms``."""
+
+    effect_id: str
+    state: str
+    code: str | None
+    offer_id: str | None = None
+    expires_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RosterSeen:
+    """Where the names and addresses of a pool's agents stand."""
+
+    pool: str
+    directory_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the router said to a command; ``code`` is None unless it was refused."""
+
+    command_id: str
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A decision whose data isn't what its type promises."""
+
+    type: str
+    index: int
+
+
+Change = (
+    NewEffect | CaseSeen | OfferOpened | OfferClosed | Reported | RosterSeen | Answered | Unreadable
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a batch stands."""
+
+    log_id: str
+    partition: int
+    seq: int
+
+
+def changes(place: Place, batch: Batch) -> list[Change]:
+    """All that one batch of decisions changes here, in order."""
+    found: list[Change] = []
+    for index, decision in enumerate(batch.decisions):
+        handle = _HANDLERS.get(decision.type)
+        if handle is None:
+            continue
+        try:
+            found += handle(place, index, decision)
+        except (ValidationError, _Absent):
+            found.append(Unreadable(decision.type, index))
+    return found
+
+
+class _Absent(Exception):
+    """An id that the decision's type promises is missing."""
+
+
+def _id(value: str | None) -> str:
+    if value is None:
+        raise _Absent
+    return value
+
+
+def _effect(place: Place, index: int, effect: Effect) -> NewEffect:
+    return NewEffect(effect, (place.log_id, place.partition, place.seq, index))
+
+
+def _effect_id(place: Place, index: int) -> str:
+    return ids.effect_id(place.log_id, place.partition, place.seq, index)
+
+
+def _contact(_place: Place, _index: int, decision: Decision) -> list[Change]:
+    data = shapes.CaseContact.model_validate(decision.data)
+    fields = {
+        "number": data.number,
+        "contact_id": data.contact_id,
+        "language": data.language,
+        "queue": data.queue,
+        "priority": data.priority,
+        "closed": False,
+    }
+    return [_case(decision, fields)]
+
+
+def _queued(_place: Place, _index: int, decision: Decision) -> list[Change]:
+    data = shapes.WorkQueued.model_validate(decision.data)
+    fields = {
+        "language": data.language,
+        "queue": data.queue,
+        "priority": data.priority,
+        "since_ms": data.since_ms,
+        "closed": False,
+    }
+    return [_case(decision, fields)]
+
+
+def _closed(_place: Place, _index: int, decision: Decision) -> list[Change]:
+    return [_case(decision, {"closed": True})]
+
+
+def _case(decision: Decision, fields: dict[str, Any]) -> CaseSeen:
+    known = {name: value for name, value in fields.items() if value is not None}
+    return CaseSeen(_id(decision.case_id), decision.pool, decision.at_ms, known)
+
+
+def _offer_made(place: Place, index: int, decision: Decision) -> list[Change]:
+    data = shapes.OfferMade.model_validate(decision.data)
+    offer_id, case_id = _id(decision.offer_id), _id(decision.case_id)
+    agent_id = _id(decision.agent_id)
+    opened = OfferOpened(
+        offer_id=offer_id,
+        pool=decision.pool,
+        case_id=case_id,
+        agent_id=agent_id,
+        token=ids.token(place.seq, index),
+        number=data.number,
+        queue=data.queue,
+        made_ms=decision.at_ms,
+        expires_ms=data.expires_ms,
+        explain=_own_reasons(data.explain),
+    )
+    effect = Effect(
+        effect_id=_effect_id(place, index),
+        kind="offer",
+        pool=decision.pool,
+        case_id=case_id,
+        lane=lane_of("offer", case_id, agent_id),
+        made_ms=decision.at_ms,
+        offer_id=offer_id,
+        agent_id=agent_id,
+    )
+    return [opened, _effect(place, index, effect)]
+
+
+def _own_reasons(explain: shapes.Explain) -> dict[str, Any]:
+    """What an agent may see of why: never who else was looked at, nor what ruled them out."""
+    return {
+        "candidates": explain.candidates,
+        "eligible": explain.eligible,
+        "terms": [term.to_dict() for term in explain.terms],
+        "tie_break": explain.tie_break,
+    }
+
+
+def _offer_ended(_place: Place, _index: int, decision: Decision) -> list[Change]:
+    data = shapes.OfferEnded.model_validate(decision.data)
+    return [OfferClosed(_id(decision.offer_id), data.outcome, decision.at_ms)]
+
+
+def _replied(place: Place, index: int, decision: Decision) -> list[Change]:
+    data = shapes.CaseReplied.model_validate(decision.data)
+    effect = Effect(
+        effect_id=_effect_id(place, index),
+        kind="reply",
+        pool=decision.pool,
+        case_id=_id(decision.case_id),
+        lane=lane_of("reply", data.conversation_key, "customer"),
+        made_ms=decision.at_ms,
+        agent_id=decision.agent_id,
+        data=data.to_dict(),
+    )
+    return [_effect(place, index, effect)]
+
+
+def _notice(place: Place, index: int, decision: Decision) -> list[Change]:
+    data = shapes.NoticeDue.model_validate(decision.data)
+    effect = Effect(
+        effect_id=_effect_id(place, index),
+        kind="notice",
+        pool=decision.pool,
+        case_id=_id(decision.case_id),
+        lane=lane_of("notice", data.conversation_key, "customer"),
+        made_ms=decision.at_ms,
+        data=data.to_dict(),
+    )
+    return [_effect(place, index, effect)]
+
+
+def _reported(_place: Place, _index: int, decision: Decision) -> list[Change]:
+    data = shapes.EffectReported.model_validate(decision.data)
+    expires_ms = decision.data.get("expires_ms")
+    reported = Reported(
+        data.effect_id,
+        data.state,
+        data.code,
+        decision.offer_id,
+        expires_ms if isinstance(expires_ms, int) else None,
+    )
+    return [reported, Answered(decision.cause, None)]
+
+
+def _roster(_place: Place, _index: int, decision: Decision) -> list[Change]:
+    data = shapes.RosterAdopted.model_validate(decision.data)
+    return [RosterSeen(decision.pool, data.directory_ref)]
+
+
+def _refused(_place: Place, _index: int, decision: Decision) -> list[Change]:
+    data = shapes.CommandRefused.model_validate(decision.data)
+    return [Answered(decision.cause, data.code)]
+
+
+def _repeated(_place: Place, _index: int, decision: Decision) -> list[Change]:
+    return [Answered(decision.cause, None)]
+
+
+_HANDLERS: dict[str, Callable[[Place, int, Decision], list[Change]]] = {
+    "case.opened": _contact,
+    "case.joined": _contact,
+    "case.reopened": _contact,
+    "case.closed": _closed,
+    "case.merged": _closed,
+    "case.replied": _replied,
+    "work.queued": _queued,
+    "offer.made": _offer_made,
+    "offer.ended": _offer_ended,
+    "notice.due": _notice,
+    "effect.reported": _reported,
+    "roster.adopted": _roster,
+    "command.refused": _refused,
+    "command.repeated": _repeated,
+}
