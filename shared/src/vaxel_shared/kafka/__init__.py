@@ -1,0 +1,1 @@
+"""Everything that touches Apache Kafka; nothing else imports aiokafka."""

@@ -1,0 +1,114 @@
+"""Reading ``vaxel.decisions``: valid records only, in order, from a cursor that proves its place.
+
+On start the record at each cursor is read again and its hash compared: a log that was cut, swapped
+or filled again is noticed before anything is done with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from vaxel_shared.kafka import chain
+from vaxel_shared.kafka.chain import ChainHalt, ChainState
+from vaxel_shared.kafka.log import PartitionLog
+from vaxel_shared.kafka.records import ChainCursor, ChainRecord, Judge, verify_start
+from vaxel_shared.kafka.sources import KafkaSource, LogsSource, Source
+from vaxel_shared.kafka.topics import DECISIONS, partition_count, read_log_id
+from vaxel_shared.settings import Settings
+
+__all__ = ["ChainCursor", "ChainRecord", "DecisionsReader"]
+
+ColdStart = Literal["halt", "genesis"]
+
+
+class DecisionsReader:
+    """All partitions of the decisions, each from its cursor.
+
+    A partition without a cursor begins at its genesis if its log is empty or ``cold_start`` allows
+    it, else :meth:`start` halts. ``start``, ``poll`` and ``at_end`` raise ``Retryable`` without a
+    broker and ``Fatal`` (:class:`ChainHalt` among them) where going on would be wrong.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        cursors: Mapping[int, ChainCursor],
+        *,
+        logs: Mapping[int, PartitionLog] | None = None,
+        log_id: str | None = None,
+    ) -> None:
+        self._settings = settings
+        self._log_id = log_id
+        self._logs = logs
+        self._source: Source = LogsSource(logs) if logs else KafkaSource(settings, DECISIONS)
+        self._cursors = dict(cursors)
+        self._judges: dict[int, Judge] = {}
+
+    @classmethod
+    def over(
+        cls,
+        logs: Mapping[int, PartitionLog],
+        log_id: str,
+        cursors: Mapping[int, ChainCursor],
+        cold_start: ColdStart = "halt",
+    ) -> DecisionsReader:
+        """A reader over single partitions, e.g. of the simulated log."""
+        return cls(Settings(cold_start=cold_start), cursors, logs=logs, log_id=log_id)
+
+    async def start(self) -> None:
+        """Find the partitions, verify every cursor, and stand ready to poll."""
+        log_id = self._log_id or await read_log_id(self._settings)
+        partitions = (
+            sorted(self._logs)
+            if self._logs
+            else list(range(await partition_count(self._settings, DECISIONS)))
+        )
+        await self._source.start(partitions)
+        for partition, (start, end) in sorted((await self._source.bounds()).items()):
+            state = self._first_state(log_id, partition, end)
+            record = None
+            if start <= state.offset < end:
+                record = await self._source.read_one(partition, state.offset)
+            self._judges[partition] = Judge(verify_start(state, start, end, record))
+        await self._source.seek({p: j.state.read + 1 for p, j in self._judges.items()})
+
+    def _first_state(self, log_id: str, partition: int, end: int) -> ChainState:
+        cursor = self._cursors.get(partition)
+        if cursor is None:
+            if end > 0 and self._settings.cold_start == "halt":
+                raise ChainHalt(
+                    f"decisions partition {partition}: no cursor, and the log isn't empty: restore"
+                    " this service's database, or set VAXEL_COLD_START=genesis to fold all again"
+                )
+            return chain.genesis(log_id, partition)
+        if cursor.log_id != log_id:
+            raise ChainHalt(
+                f"decisions partition {partition}: the cursor belongs to log {cursor.log_id}, the"
+                f" topic is log {log_id}: this service's database is another system's"
+            )
+        return cursor.state()
+
+    async def poll(self, timeout_ms: int = 200, max_records: int = 200) -> list[ChainRecord]:
+        """Valid records, in order within a partition; none where none came in time."""
+        polled = await self._source.poll(timeout_ms, max_records)
+        judged = [self._judges[partition].judge(raw) for partition, raw in polled]
+        return [record for record in judged if record is not None]
+
+    def cursor(self, partition: int) -> ChainCursor:
+        """The place after the last record that :meth:`poll` answered."""
+        return ChainCursor.of(self._judges[partition].state)
+
+    @property
+    def partitions(self) -> list[int]:
+        """All partitions of the topic, once started."""
+        return sorted(self._judges)
+
+    async def at_end(self) -> bool:
+        """Whether everything that was in the log when asked has been read."""
+        bounds = await self._source.bounds()
+        return all(self._judges[p].state.read + 1 >= end for p, (_, end) in bounds.items())
+
+    async def close(self) -> None:
+        """Let go of the broker."""
+        await self._source.close()

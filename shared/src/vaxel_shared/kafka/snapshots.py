@@ -1,0 +1,185 @@
+"""Snapshots: where a restore may begin instead of at the log's first record.
+
+The state is a blob, fsynced before the small record on ``vaxel.snapshots`` that names it. Three
+are kept for each partition, in three slots of a compacted topic. A snapshot proves nothing by
+itself: it is used only if the decisions record at its offset has the hash it names, so one that is
+foreign, unconfirmed, torn or ahead of the log is passed over for the next older one.
+
+The store knows nothing of the state's shape: bytes and a digest come in, bytes go out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from vaxel_shared import ids
+from vaxel_shared.blobs import BlobStore, sha256_of
+from vaxel_shared.contracts import cloudevents
+from vaxel_shared.contracts.snapshots import SNAPSHOT_TYPE, SnapshotRecord
+from vaxel_shared.errors import Poison, Retryable
+from vaxel_shared.kafka import chain
+from vaxel_shared.kafka.chain import ChainHalt, ChainState
+from vaxel_shared.kafka.log import AppendFailed, PartitionLog, RawRecord, read_one, scan
+from vaxel_shared.obs.logging import get_logger
+
+SLOTS = 3
+"""How many snapshots of a partition are kept."""
+BLOB_KIND = "state"
+
+DigestOf = Callable[[bytes], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Where a restore begins: a verified state, or the genesis (``state`` is None)."""
+
+    position: ChainState
+    state: bytes | None = None
+    record: SnapshotRecord | None = None
+
+
+class SnapshotStore:
+    """The snapshots of one partition; ``log`` is that partition of ``vaxel.snapshots``."""
+
+    def __init__(self, log: PartitionLog, blobs: BlobStore, *, log_id: str, partition: int) -> None:
+        self._log = log
+        self._blobs = blobs
+        self._log_id = log_id
+        self._partition = partition
+        self._seqs: dict[int, int] | None = None
+
+    async def candidates(self) -> list[SnapshotRecord]:
+        """All that are kept for this log and partition, newest first."""
+        found: dict[int, SnapshotRecord] = {}
+
+        def visit(raw: RawRecord) -> None:
+            slot, record = self._slot(raw.key), _parsed(raw.value)
+            if slot is not None and record is not None:
+                found[slot] = record
+
+        await scan(self._log, *await self._log.bounds(), visit)
+        own = {s: r for s, r in found.items() if r.log_id == self._log_id}
+        self._seqs = {slot: record.seq for slot, record in own.items()}
+        return sorted(own.values(), key=lambda record: record.seq, reverse=True)
+
+    async def write(
+        self, position: ChainState, state: bytes, *, digest: str, engine: str, wall_ms: int
+    ) -> bool:
+        """Store the state at a *confirmed* position (a writer's ``position``).
+
+        ``state`` must be a copy that nothing changes any more. False where a snapshot as new is
+        there already. Raises ``Retryable``: nothing is lost, the next one will do.
+        """
+        assert position.log_id == self._log_id, "a snapshot of this log"
+        assert position.offset >= 0, "a snapshot after a record, not of the genesis"
+        if self._seqs is None:
+            await self.candidates()
+        assert self._seqs is not None
+        if self._seqs and position.seq <= max(self._seqs.values()):
+            return False
+        ref = await self._blobs.put(BLOB_KIND, state)
+        record = SnapshotRecord(
+            log_id=self._log_id,
+            partition=self._partition,
+            offset=position.offset,
+            seq=position.seq,
+            through=position.through,
+            sha256=position.sha256.hex(),
+            state_digest=digest,
+            engine=engine,
+            blob_ref=ref,
+            blob_sha256=sha256_of(ref),
+        )
+        slot = min(range(SLOTS), key=lambda s: (self._seqs or {}).get(s, -1))
+        await self._append(slot, record, wall_ms)
+        self._seqs[slot] = position.seq
+        return True
+
+    async def choose(self, decisions: PartitionLog, digest_of: DigestOf | None = None) -> Base:
+        """The newest snapshot that the decisions log confirms, else the genesis.
+
+        With ``digest_of`` a state must also have the digest that its snapshot names. Raises
+        ``ChainHalt`` where neither a snapshot nor the genesis can be begun from.
+        """
+        for record in await self.candidates():
+            base = await self._verified(decisions, record, digest_of)
+            if isinstance(base, Base):
+                return base
+            get_logger().warning(
+                "snapshot_refused", partition=self._partition, seq=record.seq, reason=base
+            )
+        start, _ = await decisions.bounds()
+        if start > 0:
+            raise ChainHalt(
+                f"decisions partition {self._partition}: no usable snapshot, and the log starts at"
+                f" {start}: bring back the blobs of kind {BLOB_KIND}, or an archive of the log"
+            )
+        return Base(chain.genesis(self._log_id, self._partition))
+
+    async def close(self) -> None:
+        """Let go of the log."""
+        await self._log.close()
+
+    async def _verified(
+        self, decisions: PartitionLog, record: SnapshotRecord, digest_of: DigestOf | None
+    ) -> Base | str:
+        """The snapshot as a base, or why it is none."""
+        raw = await read_one(decisions, record.offset)
+        if raw is None:
+            return "its record is not in the log"
+        if hashlib.sha256(raw).hexdigest() != record.sha256:
+            return "the log has another record there"
+        parts = chain.unpack(raw)
+        if parts is None or (parts[0].seq, parts[0].through) != (record.seq, record.through):
+            return "it contradicts its record"
+        try:
+            state = await self._blobs.get(record.blob_ref)
+        except (Retryable, Poison):
+            return "its blob is missing or damaged"
+        if digest_of is not None and digest_of(state) != record.state_digest:
+            return "its state has another digest"
+        position = ChainState(
+            log_id=self._log_id,
+            partition=self._partition,
+            sha256=bytes.fromhex(record.sha256),
+            offset=record.offset,
+            seq=record.seq,
+            through=record.through,
+            through_sha256=parts[0].through_sha256,
+            read=record.offset,
+        )
+        return Base(position, state, record)
+
+    async def _append(self, slot: int, record: SnapshotRecord, wall_ms: int) -> None:
+        event = cloudevents.Event(
+            id=ids.event_id("snapshot", self._log_id, str(self._partition), record.sha256),
+            type=SNAPSHOT_TYPE,
+            source="vaxel/router",
+            time_ms=wall_ms,
+            subject=f"{self._partition}/{record.seq}",
+        )
+        key = f"{self._partition}/{slot}".encode()
+        try:
+            await self._log.append(key, record.to_json(), event.headers())
+        except AppendFailed:
+            await self._log.abandon()
+            raise
+
+    def _slot(self, key: bytes | None) -> int | None:
+        """The slot of a key ``<partition>/<slot>``; None for another key, e.g. the log's id."""
+        partition, _, slot = (key or b"").decode(errors="replace").partition("/")
+        if partition != str(self._partition) or slot not in {str(s) for s in range(SLOTS)}:
+            return None
+        return int(slot)
+
+
+def _parsed(value: bytes) -> SnapshotRecord | None:
+    """A snapshot's record; None for a tombstone or what isn't one."""
+    try:
+        return SnapshotRecord.model_validate_json(value)
+    except ValidationError:
+        return None
