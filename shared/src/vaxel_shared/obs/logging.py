@@ -18,10 +18,10 @@ ALLOWED_FIELDS = frozenset({
     "cause", "channel", "class", "code", "command", "command_id", "contact_id", "count",
     "duration_ms",
     "effect_id", "engine", "error", "exception_type", "from_offset", "group", "interaction_id",
-    "kind", "lag", "language", "limit", "listener", "log_id", "method", "name", "number", "offer_id",
-    "offset", "partition", "partitions", "path", "peer_count", "pool", "port", "queue", "reason", "route",
-    "remedy", "rule", "run_id", "seq", "sha256", "signal", "state", "status", "through", "topic",
-    "type", "url", "version", "wait_ms", "work_id",
+    "kind", "lag", "language", "limit", "listener", "log_id", "method", "name", "number",
+    "offer_id", "offset", "partition", "partitions", "path", "peer_count", "pool", "port",
+    "queue", "reason", "route", "remedy", "rule", "run_id", "seq", "sha256", "signal", "state",
+    "status", "through", "topic", "type", "url", "version", "wait_ms", "work_id",
 })  # fmt: skip
 """Ids, codes, counts and durations. Never a subject, a name, an address or a text."""
 

@@ -1,0 +1,1 @@
+"""What a contact is: pure functions of the interaction and the deployment."""

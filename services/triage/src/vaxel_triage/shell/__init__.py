@@ -1,0 +1,1 @@
+"""Topics, files and the language model."""

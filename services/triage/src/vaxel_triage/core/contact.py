@@ -1,0 +1,140 @@
+"""From an interaction to the command that hands it to the router.
+
+A function of the interaction, its place on the log and the deployment: the same record gives the
+same command, so a repeat after a crash is one that the router knows already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from vaxel_shared.contracts.commands import Actor, Command, ContactAdd, Requires
+from vaxel_shared.contracts.interaction import Interaction
+from vaxel_shared.errors import Poison
+from vaxel_triage.core import admission, language
+from vaxel_triage.core.choice import choose
+from vaxel_triage.core.identity import Pseudonym, alias, customer_id
+from vaxel_triage.core.language import Guesser
+from vaxel_triage.core.rules import FLAGS
+from vaxel_triage.core.view import Home, View, home_of
+
+TEXT_CHARS_MAX = 16_384
+"""Of each text that rules look at: what a message is about stands at its beginning."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the shell lends: ``pseudonym`` hides a value under the deployment's key."""
+
+    pseudonym: Pseudonym
+    guesser: Guesser
+
+
+def to_command(
+    interaction: Interaction, *, src: tuple[int, int], view: View, tools: Tools, lacking: list[str]
+) -> Command:
+    """The ``contact.add`` of an interaction; it holds no name, address or text.
+
+    ``src`` is (partition, offset) of the interaction's record, ``lacking`` codes of what could not
+    be had. Raises ``Poison`` where the interaction's own instant is none.
+    """
+    home = home_of(view, interaction.account, interaction.conversation_key)
+    automatic = admission.automatic_codes(interaction)
+    texts = _texts(interaction)
+    spoken = language.of_message(
+        interaction.language,
+        [texts["reply_text"], "" if _is_reply(interaction) else texts["content"]],
+        view.channels.languages,
+        tools.guesser,
+    )
+    held, failed = view.rules.matching(_facts(interaction, home, texts, spoken))
+    choice = choose(home, held, automatic)
+    customer = customer_id(interaction, tools.pseudonym)
+    missing = [*lacking, *(f"rule:{rule}" for rule in failed)]
+    if home.account is None:
+        missing.append("account")
+    if alias(interaction) is None:
+        missing.append("customer")
+    # Whoever reads automatic mail reads none of it closely: no language is asked for.
+    asks = [] if choice.automatic or spoken == language.UNDETERMINED else [spoken]
+    contact = ContactAdd(
+        contact_id=interaction.id,
+        conversation_key=interaction.conversation_key,
+        customer_id=customer,
+        channel=interaction.channel,
+        account=home.account_id,
+        language=spoken,
+        queue=choice.queue,
+        priority=choice.priority,
+        requires=Requires(skills=choice.skills, languages=asks),
+        labels=choice.labels,
+        received_at_ms=received_at_ms(interaction),
+        missing=missing,
+        src=src,
+        automatic=choice.automatic,
+        no_auto_response=choice.automatic or admission.raised(interaction, "no_auto_response"),
+        rule=choice.rule,
+    )
+    return Command(
+        id=interaction.id,
+        type="contact.add",
+        pool=home.pool.name,
+        actor=Actor(kind="customer", id=customer),
+        via="triage",
+        data=contact.to_dict(),
+    )
+
+
+def received_at_ms(interaction: Interaction) -> int:
+    """Milliseconds UTC. Raises ``Poison`` where it is no ISO 8601 instant with an offset."""
+    try:
+        # Without an offset the subtraction is a TypeError.
+        return (datetime.fromisoformat(interaction.received_at) - _EPOCH) // _MS
+    except (ValueError, TypeError, OverflowError) as error:
+        raise Poison(
+            "received_at_invalid", "received_at is no ISO 8601 instant with an offset; mend ingest"
+        ) from error
+
+
+def _texts(interaction: Interaction) -> dict[str, str]:
+    """What was written, bounded; ``content`` is what is new: the subject and the own words."""
+    subject, text = _bounded(interaction.subject), _bounded(interaction.text)
+    reply = text if interaction.reply_text is None else _bounded(interaction.reply_text)
+    return {
+        "subject": subject,
+        "text": text,
+        "reply_text": reply,
+        "content": f"{subject}\n{reply}" if subject else reply,
+    }
+
+
+def _facts(
+    interaction: Interaction, home: Home, texts: dict[str, str], spoken: str
+) -> dict[str, Any]:
+    """The variables of an expression; see ``rules.VARIABLES``."""
+    return {
+        **texts,
+        "channel": interaction.channel,
+        "account": home.account_id,
+        "language": spoken,
+        "sender_domain": interaction.sender.external_id.rpartition("@")[2].strip().lower(),
+        "has_attachment": any(not item.inline for item in interaction.attachments),
+        "is_reply": _is_reply(interaction),
+        "attachments": [item.mime for item in interaction.attachments if not item.inline],
+        **{f"flags.{name}": admission.raised(interaction, name) for name in FLAGS},
+    }
+
+
+def _is_reply(interaction: Interaction) -> bool:
+    relations = interaction.relations
+    return relations is not None and bool(relations.in_reply_to or relations.references)
+
+
+def _bounded(text: str | None) -> str:
+    """At most :data:`TEXT_CHARS_MAX` code points."""
+    return (text or "")[:TEXT_CHARS_MAX]
