@@ -65,6 +65,7 @@ class RunInfo(BaseModel):
     tokens: Tokens
     pid: int | None = None
     """Of `vaxel up`."""
+    broker_pid: int | None = None
     data_dir: Path
     config_dir: Path
     port_offset: int = 0

@@ -1,0 +1,17 @@
+"""``python -m vaxel_cli.sink`` runs the mailbox."""
+
+from __future__ import annotations
+
+from vaxel_cli.sink.bootstrap import build
+from vaxel_shared import service
+from vaxel_shared.settings import Settings
+
+
+def main() -> None:
+    """Run until asked to stop."""
+    settings = Settings()
+    service.run("sink", settings, lambda: build(settings))
+
+
+if __name__ == "__main__":
+    main()
