@@ -78,7 +78,7 @@ def consumer_options(settings: Settings) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """A started admin client; raises Retryable where the broker doesn't answer."""
     client = AIOKafkaAdminClient(**client_options(settings))
     try:
@@ -96,7 +96,7 @@ async def answers(settings: Settings) -> bool:
     if not await _listens(settings.broker):
         return False  # before the client says so at length
     try:
-        async with asyncio.timeout(PROBE_TIMEOUT_S), admin(settings) as client:
+        async with asyncio.timeout(PROBE_TIMEOUT_S), admin_client(settings) as client:
             cluster = await client.describe_cluster()
     except (KafkaError, OSError, Retryable):
         return False

@@ -1,0 +1,265 @@
+"""Reading plain topics with cursors of one's own: delivery, register, the CLI.
+
+A cursor is (offset, sha256 of key and value) of the last record read, kept by the caller in the
+transaction that keeps its effects. Before reading on, the record at the cursor is read again and
+compared: a log that lost its tail and grew a new one has plausible offsets and other records.
+Nobody begins at a log's start or end unasked, and no gap goes unseen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from vaxel_shared.errors import Fatal, Retryable
+from vaxel_shared.kafka.admin import Offsets
+from vaxel_shared.kafka.client import REQUEST_TIMEOUT_MS, consumer_options, unreachable
+from vaxel_shared.kafka.log import OffsetGone, stop_client
+from vaxel_shared.kafka.topics import declared, partition_count
+from vaxel_shared.obs import metrics
+from vaxel_shared.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as read; ``topic`` without prefix, ``value`` empty for a tombstone."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicCursor:
+    """Where a reader of a plain topic stands.
+
+    ``offset`` is that of the last record read, -1 before the first; ``sha256`` is
+    :func:`record_sha256` of it in hexadecimal, "" before the first.
+    """
+
+    topic: str
+    partition: int
+    offset: int = -1
+    sha256: str = ""
+
+    def row(self) -> dict[str, object]:
+        """For :func:`vaxel_shared.sql.save_cursor`."""
+        return {
+            "topic": self.topic,
+            "partition": self.partition,
+            "offset": self.offset,
+            "sha256": self.sha256,
+        }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> TopicCursor:
+        """From :func:`vaxel_shared.sql.load_cursors`."""
+        return cls(row["topic"], row["partition"], row["offset"], row["sha256"])
+
+
+def record_sha256(key: bytes | None, value: bytes) -> bytes:
+    """What identifies a record's content: SHA-256 over key and value, with the key's length first.
+
+    The one definition for cursors and for ``through_sha256`` of the chain. No key counts as an
+    empty one.
+    """
+    named = key or b""
+    return hashlib.sha256(len(named).to_bytes(4, "big") + named + value).digest()
+
+
+def to_record(topic: str, raw: Any) -> Record:
+    """Aiokafka's record as ours; ``topic`` without prefix."""
+    return Record(
+        topic, raw.partition, raw.offset, raw.timestamp, raw.key, raw.value or b"",
+        tuple(raw.headers),
+    )  # fmt: skip
+
+
+class TopicReader:
+    """Reads all partitions of one topic, each from its cursor; partitions in any order.
+
+    ``cursors`` are by partition. Where there are none at all, ``cold_start`` (by default the
+    settings') decides: "halt" raises Fatal unless the log has never had a record, "genesis" reads
+    from offset 0. Where the store knows some partitions, one that it doesn't know had no record
+    when it was last looked at, and is read from offset 0: that can't pass over anything. Store
+    every partition's cursor right after :meth:`start`, so that the store is never without.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        topic: str,
+        cursors: Mapping[int, TopicCursor],
+        *,
+        cold_start: Literal["halt", "genesis"] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._cursors = dict(cursors)
+        self._cold_start = "genesis" if cursors else cold_start or settings.cold_start
+        self._gaps_allowed = declared(topic).cleanup == "compact"
+        self._offsets = Offsets(settings)
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def start(self) -> None:
+        """Verify every cursor and stand ready to read.
+
+        Raises Fatal where one doesn't fit the log, Retryable without a broker.
+        """
+        count = await partition_count(self._settings, self._topic)
+        begins = await self._offsets.begins(self._topic, range(count))
+        ends = await self._offsets.ends(self._topic, range(count))
+        for partition in range(count):
+            cursor = self._cursors.get(partition) or self._cold(partition, ends[partition])
+            self._cursors[partition] = cursor
+            await self._verify(cursor, begins[partition], ends[partition])
+        consumer = AIOKafkaConsumer(**consumer_options(self._settings))
+        await _bounded(self._settings, consumer, consumer.start())
+        self._consumer = consumer
+        consumer.assign([self._tp(partition) for partition in range(count)])
+        for partition, cursor in self._cursors.items():
+            consumer.seek(self._tp(partition), cursor.offset + 1)
+
+    async def poll(self, timeout_ms: int = 200, max_records: int = 500) -> list[Record]:
+        """The next records, in order within each partition; none where none came in time.
+
+        Raises Fatal where records are missing.
+        """
+        assert self._consumer is not None, "start it first"
+        try:
+            fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
+        except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+            raise OffsetGone(f"{self._topic}: records at the cursor are gone; {_REMEDY}") from error
+        except KafkaError as error:
+            raise unreachable(self._settings) from error
+        records = [to_record(self._topic, raw) for rows in fetched.values() for raw in rows]
+        for record in records:
+            self._advance(record)
+        metrics.CONSUMED.labels(self._topic).inc(len(records))
+        return records
+
+    def cursor(self, partition: int) -> TopicCursor:
+        """After the last record that :meth:`poll` returned of this partition."""
+        return self._cursors[partition]
+
+    @property
+    def partitions(self) -> list[int]:
+        """All partitions of the topic."""
+        return sorted(self._cursors)
+
+    async def at_end(self) -> bool:
+        """True if nothing is left to read, as of now. Raises Retryable without a broker."""
+        return not any((await self.lag()).values())
+
+    async def lag(self) -> dict[int, int]:
+        """How many offsets are left to read, by partition. Raises Retryable without a broker."""
+        assert self._consumer is not None, "start it first"
+        ends = await self._offsets.ends(self._topic, self._cursors)
+        left = {}
+        for partition, end in ends.items():
+            at = self._cursors[partition].offset + 1
+            if self._gaps_allowed:  # compaction may have taken the last records
+                at = max(at, await self._consumer.position(self._tp(partition)))
+            left[partition] = max(0, end - at)
+            metrics.LAG.labels(self._topic, str(partition)).set(left[partition])
+        return left
+
+    async def close(self) -> None:
+        """Let go of the broker."""
+        consumer, self._consumer = self._consumer, None
+        await stop_client(consumer)
+        await self._offsets.close()
+
+    def _tp(self, partition: int) -> TopicPartition:
+        return TopicPartition(self._settings.topic(self._topic), partition)
+
+    def _cold(self, partition: int, end: int) -> TopicCursor:
+        if self._cold_start == "halt" and end > 0:
+            raise Fatal(
+                f"{self._topic} partition {partition}: no cursor for a log of {end} records; "
+                "restore this service's database, or fold again with VAXEL_COLD_START=genesis"
+            )
+        return TopicCursor(self._topic, partition)
+
+    async def _verify(self, cursor: TopicCursor, begin: int, end: int) -> None:
+        where = f"{self._topic} partition {cursor.partition}"
+        following = cursor.offset + 1
+        if following > end:
+            raise Fatal(
+                f"{where}: the cursor is at {cursor.offset}, the log ends at {end}: acknowledged "
+                f"records were cut, or this is another log; {_REMEDY}"
+            )
+        if self._gaps_allowed:
+            return
+        if following < begin:
+            raise Fatal(
+                f"{where}: the cursor is at {cursor.offset}, the log begins at {begin}: "
+                f"{begin - following} records went unread; {_REMEDY}"
+            )
+        if cursor.offset < 0 or following == begin:
+            return  # nothing to compare with
+        record = await read_record(self._settings, self._topic, cursor.partition, cursor.offset)
+        if record_sha256(record.key, record.value).hex() != cursor.sha256:
+            raise Fatal(
+                f"{where}: offset {cursor.offset} holds another record than when it was read: "
+                f"acknowledged records were cut and overwritten; {_REMEDY}"
+            )
+
+    def _advance(self, record: Record) -> None:
+        before = self._cursors[record.partition]
+        expected = before.offset + 1
+        if record.offset < expected or (record.offset > expected and not self._gaps_allowed):
+            raise Fatal(
+                f"{self._topic} partition {record.partition}: expected offset {expected}, "
+                f"got {record.offset}: records are missing; {_REMEDY}"
+            )
+        digest = record_sha256(record.key, record.value).hex()
+        self._cursors[record.partition] = replace(before, offset=record.offset, sha256=digest)
+
+
+_REMEDY = "restore the log from an archive, or fold this service's database again"
+
+
+async def read_record(settings: Settings, topic: str, partition: int, offset: int) -> Record:
+    """The one record at an offset of a topic (named without prefix).
+
+    Raises OffsetGone (a Fatal) where it isn't in the log, Retryable without a broker.
+    """
+    tp = TopicPartition(settings.topic(topic), partition)
+    consumer = AIOKafkaConsumer(**consumer_options(settings))
+    await _bounded(settings, consumer, consumer.start())
+    try:
+        consumer.assign([tp])
+        consumer.seek(tp, offset)
+        fetched = await consumer.getmany(tp, timeout_ms=REQUEST_TIMEOUT_MS, max_records=1)
+    except OffsetOutOfRangeError as error:
+        raise OffsetGone(f"{topic} partition {partition}: no offset {offset}") from error
+    except KafkaError as error:
+        raise unreachable(settings) from error
+    finally:
+        await stop_client(consumer)
+    rows = fetched.get(tp)
+    if not rows:
+        raise Retryable(f"{topic} partition {partition}: offset {offset} couldn't be read in time")
+    if rows[0].offset != offset:
+        raise OffsetGone(f"{topic} partition {partition}: no offset {offset}")
+    return to_record(topic, rows[0])
+
+
+async def _bounded(settings: Settings, consumer: AIOKafkaConsumer, start: Any) -> None:
+    try:
+        async with asyncio.timeout(REQUEST_TIMEOUT_MS / 1000):
+            await start
+    except (KafkaError, OSError) as error:
+        await stop_client(consumer)
+        raise unreachable(settings) from error
