@@ -14,6 +14,9 @@ from pydantic import Field
 from vaxel_shared.contracts.base import Contract
 from vaxel_shared.contracts.commands import AgentProfile, Requires, Rule
 
+BATCH_TYPE = "vaxel.decisions.batch.v1"
+"""The CloudEvents type of a record of ``vaxel.decisions``."""
+
 
 class Decision(Contract):
     """One fact; ``cause`` is the id of the command, or ``timer:<kind>:<id>``."""
@@ -41,6 +44,8 @@ class Batch(Contract):
     tick_ms: int | None = None
     state_digest: str | None = None
     claim: dict[str, str] | None = None
+    open: str | None = None
+    """The cause of an input that ``through`` doesn't cover yet: its decisions go on in the next."""
     decisions: list[Decision] = Field(default_factory=list)
 
 
@@ -128,6 +133,13 @@ class CaseContact(Contract):
     reason: str | None = None
 
 
+class CaseResolved(Contract):
+    """Done, as far as we know; it can be reopened until ``close_ms``."""
+
+    reason: str | None = None
+    close_ms: int | None = None
+
+
 class CaseReplied(Contract):
     """An accepted answer: delivery sends it to the conversation that it answers."""
 
@@ -168,12 +180,22 @@ class WorkQueued(Contract):
     priority: int
     tiers: list[int]
     since_ms: int
+    clock_ms: int
+    """When it began to wait: what the steps of the queue count from."""
     step: int
     step_at: str
     reason: str
+    asks: Requires
+    """What the contact itself asked for; ``requires`` is that at this step of the queue."""
+    floor: int
+    """The least tier that it was escalated to."""
+    next_ms: int | None = None
+    """When waiting widens it next."""
     prefer_agent: str | None = None
     prefer_until_ms: int | None = None
-    only_agent: str | None = None
+    barred: dict[str, int] = Field(default_factory=dict)
+    """Agents who may not have it until an instant."""
+    escalations: int = 0
 
 
 class WorkStepped(Contract):
@@ -183,6 +205,7 @@ class WorkStepped(Contract):
     step_at: str
     tiers: list[int]
     requires: Requires
+    next_ms: int | None = None
     reason: str
 
 
@@ -191,6 +214,8 @@ class WorkEscalated(Contract):
 
     from_tiers: list[int]
     to_tiers: list[int]
+    floor: int
+    """The least tier from here on; waiting widens without raising it."""
     reason: str
 
 
@@ -200,6 +225,7 @@ class OfferMade(Contract):
     number: str
     queue: str
     attempt: int
+    cost: int
     limit_ms: int
     expires_ms: int
     explain: Explain
@@ -248,6 +274,8 @@ class EffectReported(Contract):
     effect: str
     state: Literal["sent", "failed", "unknown"]
     code: str | None = None
+    expires_ms: int | None = None
+    """Where it was an offer that was sent: its limit counts from then."""
 
 
 class CommandRefused(Contract):
@@ -290,7 +318,7 @@ DATA: dict[str, type[Contract]] = {
     "case.replied": CaseReplied,
     "case.noted": CaseNoted,
     "case.waiting": CaseWaiting,
-    "case.resolved": Reason,
+    "case.resolved": CaseResolved,
     "case.closed": Reason,
     "case.merged": Reason,
     "case.split": Reason,

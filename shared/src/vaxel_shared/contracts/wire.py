@@ -55,6 +55,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tick_ms: int | None = None
     state_digest: str | None = None
     claim: dict[str, str] | None = None
+    open: str | None = None
     decisions: list[Decision] = msgspec.field(default_factory=list)
 
 

@@ -1,0 +1,1 @@
+"""The router's I/O: reading work, committing decisions, answering live questions."""

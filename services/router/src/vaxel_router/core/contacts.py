@@ -1,0 +1,125 @@
+"""What a contact becomes: a case, a part of one, or one that opens again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vaxel_router.core.numbers import case_number
+from vaxel_router.core.queueing import close_work, match_agent, match_work, queue_work
+from vaxel_router.core.state import Case
+from vaxel_router.core.step import Refused, Step
+from vaxel_shared import ids
+from vaxel_shared.contracts.wire import Command
+
+REQUIRED = (
+    "contact_id", "conversation_key", "customer_id", "channel", "account", "queue",
+    "received_at_ms", "src",
+)  # fmt: skip
+
+
+def add(step: Step, command: Command) -> None:
+    """``contact.add``: join the conversation's case, reopen it, or open another."""
+    data = command.data
+    missing = [name for name in REQUIRED if name not in data]
+    if missing:
+        raise Refused("invalid_data", {"missing": missing})
+    case = _known_case(step, data)
+    if case is None:
+        _open(step, data)
+    elif case.status == "open":
+        said = _contact(case.number, data)
+        step.emit("case.joined", case_id=case.id, work_id=case.work_id, **said)
+    else:
+        _reopen(step, case, data)
+
+
+def _known_case(step: Step, data: dict[str, Any]) -> Case | None:
+    """The conversation's case, unless it was resolved too long ago."""
+    case = step.pool.cases.get(step.pool.conversations.get(data["conversation_key"], ""))
+    if case is None or case.resolved_ms is None or step.policy is None:
+        return case
+    expired = case.resolved_ms + step.policy.reopen_within_ms < step.now_ms
+    return None if expired else case
+
+
+def _contact(number: str, data: dict[str, Any]) -> dict[str, Any]:
+    """What every decision about a contact says of it."""
+    return {
+        "number": number,
+        "contact_id": data["contact_id"],
+        "conversation_key": data["conversation_key"],
+        "channel": data["channel"],
+        "account": data["account"],
+        "received_at_ms": data["received_at_ms"],
+        "src": data["src"],
+        "automatic": data.get("automatic") or None,
+    }
+
+
+def _open(step: Step, data: dict[str, Any]) -> None:
+    """A new case; where the conversation had one that is closed, linked to it."""
+    pool = step.pool
+    letter = step.policy.letter if step.policy is not None else pool.name[:1].upper()
+    number = case_number(letter, step.world.state.log_id, pool.counter + 1)
+    case_id = ids.case_id(data["contact_id"])
+    key = data["conversation_key"]
+    linked = pool.conversations.get(key) or pool.closed.get(key) or _claimed(step, data)
+    step.emit(
+        "case.opened",
+        case_id=case_id,
+        **_contact(number, data),
+        customer_id=data["customer_id"],
+        language=data.get("language", "und"),
+        queue=data["queue"],
+        priority=data.get("priority", 0),
+        requires=data.get("requires", {}),
+        labels=data.get("labels") or None,
+        linked_case_id=linked,
+        missing=data.get("missing") or None,
+        rule=data.get("rule"),
+    )
+    case = pool.cases[case_id]
+    found = step.queue(case.queue)
+    quiet_queue = found is not None and found.automatic
+    silent = case.automatic or data.get("no_auto_response") or quiet_queue
+    if not silent:
+        step.emit(
+            "notice.due",
+            case_id=case_id,
+            kind="received",
+            number=number,
+            contact_id=data["contact_id"],
+            conversation_key=key,
+            channel=data["channel"],
+            account=data["account"],
+            language=case.language,
+        )
+    match_work(step, queue_work(step, case, reason="new", since_ms=step.now_ms))
+
+
+def _claimed(step: Step, data: dict[str, Any]) -> str | None:
+    """A conversation that an unproven sender says this continues: linked, never joined."""
+    claims = data.get("claims")
+    return step.pool.conversations.get(claims) if claims else None
+
+
+def _reopen(step: Step, case: Case, data: dict[str, Any]) -> None:
+    """The customer answered: new work of the case's age, first for whoever answered last."""
+    freed = None
+    if case.work_id is not None:
+        freed = close_work(step, step.pool.works[case.work_id], "customer_answered")
+    step.emit(
+        "case.reopened", case_id=case.id, **_contact(case.number, data), reason="customer_answered"
+    )
+    wait_ms = step.policy.sticky_wait_ms if step.policy is not None else 0
+    work = queue_work(
+        step,
+        case,
+        reason="customer_answered",
+        since_ms=case.opened_ms,
+        prefer_agent=case.last_agent,
+        prefer_ms=wait_ms,
+    )
+    match_work(step, work)
+    if freed is not None:
+        match_agent(step, freed)

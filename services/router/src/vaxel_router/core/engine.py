@@ -1,0 +1,182 @@
+"""One batch: inputs and a clock reading in, the body of one record of decisions out.
+
+A batch is a function of (state, inputs, ``tick_ms``, ``wall_ms``) and of nothing else, all of which
+stands in the log: a replay gives the same bytes. Now of an input is max(now, its append time);
+timers due by then fire before it, ordered by (due, key). A batch ends after the input that fills
+it; an input too large for one batch stays open (``Batch.open``) and goes on in the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from vaxel_router.core import cases, contacts, offers, roster, timers
+from vaxel_router.core.apply import finish_batch, remember
+from vaxel_router.core.limits import DAY_MS, MEMORY_DAYS
+from vaxel_router.core.policy import Library
+from vaxel_router.core.state import Pool, World
+from vaxel_router.core.step import Refused, Step
+from vaxel_shared.contracts import wire
+
+Handler = Callable[[Step, wire.Command], None]
+
+HANDLERS: dict[str, Handler] = {
+    "contact.add": contacts.add,
+    "offer.accept": offers.accept,
+    "offer.decline": offers.decline,
+    "case.reply": cases.reply,
+    "case.note": cases.note,
+    "case.resolve": cases.resolve,
+    "case.reopen": cases.reopen,
+    "case.wait": cases.wait,
+    "case.transfer": cases.transfer,
+    "case.escalate": cases.escalate,
+    "case.assign": cases.assign,
+    "agent.presence": roster.presence,
+    "roster.set": roster.set_roster,
+    "policy.publish": roster.publish_policy,
+    "delivery.result": offers.delivery_result,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One record of ``vaxel.work``: its offset, append time and command.
+
+    ``command`` is None, with ``error`` a code, where the record is no valid command.
+    """
+
+    offset: int
+    append_ms: int
+    command: wire.Command | None
+    error: str | None = None
+
+
+class Batch:
+    """Collects one record. Use: ``add`` inputs while ``has_room``, perhaps ``tick``, ``close``."""
+
+    def __init__(self, world: World, library: Library, *, seq: int, wall_ms: int) -> None:
+        self._world = world
+        self._step = Step(world, library, seq=seq, wall_ms=wall_ms)
+        self._tick_ms: int | None = None
+        self._open: str | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another input may be added."""
+        return self._open is None and self._step.has_room
+
+    @property
+    def decisions(self) -> list[wire.Decision]:
+        """What was decided so far."""
+        return self._step.decisions
+
+    def add(self, item: Input) -> bool:
+        """Fold an input; False: it isn't finished, and the batch must be closed.
+
+        The timers that are due at its time fire first. An input that isn't finished must be given
+        again to the next batch: what was done of it is done.
+        """
+        now_ms = max(self._world.state.now_ms, item.append_ms)
+        if not self._fire(now_ms):
+            return False
+        begin = len(self._step.decisions)
+        cause = item.command.id if item.command is not None else f"offset:{item.offset}"
+        self._step.begin(cause, now_ms, item.command)
+        finished = self._fold(item)
+        assert len(self._step.decisions) > begin, "every input yields a decision"
+        if not finished:
+            self._open = cause
+            return False
+        if self._step.decisions[-1].type not in ("input.rejected", "command.repeated"):
+            remember(self._world, cause, now_ms)
+        return True
+
+    def reject(self, item: Input, error: str) -> None:
+        """Set an input aside that the engine could not fold; the only one of its batch.
+
+        ``error`` starts with ``raised:``. Its id isn't remembered: it may be sent again.
+        """
+        now_ms = max(self._world.state.now_ms, item.append_ms)
+        self._step.begin(f"offset:{item.offset}", now_ms, item.command)
+        self._step.pool = Pool(item.command.pool if item.command is not None else "-")
+        self._step.emit("input.rejected", offset=item.offset, error=error)
+
+    def tick(self, tick_ms: int) -> bool:
+        """Let the clock's reading pass; False: more timers are due than this batch could fire."""
+        now_ms = max(self._world.state.now_ms, tick_ms)
+        done = self._fire(now_ms)
+        if done:
+            self._tick_ms = now_ms
+        return done
+
+    def close(
+        self, *, engine: str, state_digest: str | None = None, claim: dict[str, str] | None = None
+    ) -> wire.Batch:
+        """The body of the record. ``state_digest`` is that of the state before the batch."""
+        batch = wire.Batch(
+            engine=engine,
+            wall_ms=self._step.wall_ms,
+            tick_ms=self._tick_ms,
+            state_digest=state_digest,
+            claim=claim,
+            open=self._open,
+            decisions=self._step.decisions,
+        )
+        finish_batch(self._world, batch)
+        return batch
+
+    def _fire(self, now_ms: int) -> bool:
+        """Fire what is due by ``now_ms``; False where the batch is full before that."""
+        while (timer := self._world.next_timer()) is not None and timer[0] <= now_ms:
+            if not self._step.has_room:
+                # How far it came stands in the record, so that a replay stops at the same timer.
+                self._tick_ms = self._world.state.now_ms
+                return False
+            due_ms, key = timer
+            kind, _, rest = key.partition(":")
+            pool_name, _, name = rest.partition(":")
+            # A timer fires at its own instant, however late it is seen.
+            self._step.begin(f"timer:{kind}:{name}", max(self._world.state.now_ms, due_ms), None)
+            self._step.pool = self._world.pool(pool_name)
+            timers.fire(self._step, kind, name)
+            assert self._world.state.timers.get(key) != due_ms, "a fired timer is cleared"
+        return True
+
+    def _fold(self, item: Input) -> bool:
+        step, command = self._step, item.command
+        if command is None:
+            step.pool = Pool("-")
+            step.emit("input.rejected", offset=item.offset, error=item.error or "unreadable")
+            return True
+        step.pool = self._world.pool(command.pool)
+        if self._world.remembers(command.id) or _is_old_contact(self._world, command):
+            step.emit("command.repeated", case_id=command.case_id)
+            return True
+        try:
+            HANDLERS.get(command.type, _unsupported)(step, command)
+        except Refused as refusal:
+            step.emit(
+                "command.refused",
+                case_id=command.case_id,
+                agent_id=command.agent_id,
+                code=refusal.code,
+                params=refusal.params,
+            )
+        return not step.unfinished
+
+
+def _unsupported(_step: Step, command: wire.Command) -> None:
+    raise Refused("not_supported", {"type": command.type})
+
+
+def _is_old_contact(world: World, command: wire.Command) -> bool:
+    """A contact older than the memory, from an offset that was passed: it was applied once."""
+    if command.type != "contact.add":
+        return False
+    data: dict[str, Any] = command.data
+    age_ms = world.state.now_ms - int(data.get("received_at_ms", world.state.now_ms))
+    partition, offset = data["src"]
+    return age_ms > MEMORY_DAYS * DAY_MS and offset <= world.state.sources.get(partition, -1)

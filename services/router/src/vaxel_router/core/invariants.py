@@ -1,0 +1,106 @@
+"""What must hold between any two inputs, by name: asserted in tests, simulation and chaos alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vaxel_router.core.eligibility import reject, used
+from vaxel_router.core.state import Pool, World
+
+
+def one_owner_at_a_time(_world: World, pool: Pool) -> list[str]:
+    """No work is in two hands, and hands and works agree."""
+    wrong = []
+    for agent in pool.agents.values():
+        wrong += [w for w in agent.works if pool.works[w].agent_id != agent.id]
+        wrong += [o for o in agent.offers if pool.offers[o].agent_id != agent.id]
+    held = [work_id for agent in pool.agents.values() for work_id in agent.works]
+    wrong += sorted({work_id for work_id in held if held.count(work_id) > 1})
+    owned = {work.id for work in pool.works.values() if work.agent_id is not None}
+    return wrong + sorted(owned ^ set(held))
+
+
+def capacity_never_exceeded(_world: World, pool: Pool, overridden: frozenset[str]) -> list[str]:
+    """Offers included, nobody holds more than allowed, unless a supervisor or roster said so."""
+    wrong = []
+    for agent in pool.agents.values():
+        for channel, (_cost, most) in agent.channels.items():
+            total, count = used(pool, agent, channel)
+            if agent.id not in overridden and (count > most or total > agent.capacity):
+                wrong.append(agent.id)
+    return wrong
+
+
+def every_deadline_has_a_timer(world: World, pool: Pool) -> list[str]:
+    """Offers, wrap-ups, waiting steps and absences end by themselves."""
+    wanted = {f"offer:{pool.name}:{o.id}": o.expires_ms for o in pool.offers.values()}
+    for work in pool.works.values():
+        if work.state == "queued" and work.next_ms is not None:
+            wanted[f"step:{pool.name}:{work.id}"] = work.next_ms
+    for agent in pool.agents.values():
+        if agent.until_ms is not None:
+            wanted[f"back:{pool.name}:{agent.id}"] = agent.until_ms
+    wrapping = [w for w in pool.works.values() if w.state == "wrapping"]
+    missing = [key for key, due in wanted.items() if world.state.timers.get(key) != due]
+    return missing + [
+        w.id for w in wrapping if f"wrap:{pool.name}:{w.id}" not in world.state.timers
+    ]
+
+
+def nothing_waits_while_somebody_could(world: World, pool: Pool) -> list[str]:
+    """No queued work has an eligible agent."""
+    if pool.policy is None:
+        return []
+    return [
+        work.id
+        for work in pool.works.values()
+        if work.state == "queued"
+        and any(
+            reject(pool, agent, work, world.state.now_ms) is None for agent in pool.agents.values()
+        )
+    ]
+
+
+def waiting_index_is_true(world: World, pool: Pool) -> list[str]:
+    """The order of service holds exactly the queued works."""
+    indexed = [work_id for _, work_id in world.waiting.get(pool.name, [])]
+    queued = {work.id for work in pool.works.values() if work.state == "queued"}
+    return sorted(set(indexed) ^ queued) + (
+        ["doubled"] if len(indexed) != len(set(indexed)) else []
+    )
+
+
+def open_cases_have_work(_world: World, pool: Pool) -> list[str]:
+    """An open case has exactly one work; no case has two."""
+    wrong = [c.id for c in pool.cases.values() if c.status == "open" and c.work_id is None]
+    wrong += [
+        c.id for c in pool.cases.values() if c.work_id is not None and c.work_id not in pool.works
+    ]
+    cases = [work.case_id for work in pool.works.values()]
+    return wrong + sorted({case for case in cases if cases.count(case) > 1})
+
+
+Predicate = Callable[[World, Pool], list[str]]
+
+PREDICATES: dict[str, Predicate] = {
+    "one_owner_at_a_time": one_owner_at_a_time,
+    "every_deadline_has_a_timer": every_deadline_has_a_timer,
+    "nothing_waits_while_somebody_could": nothing_waits_while_somebody_could,
+    "waiting_index_is_true": waiting_index_is_true,
+    "open_cases_have_work": open_cases_have_work,
+}
+
+
+def broken(world: World, overridden: frozenset[str] = frozenset()) -> dict[str, list[str]]:
+    """Each invariant that doesn't hold, with the ids that break it; empty when all do.
+
+    ``overridden`` are agents who may be above their limits: a supervisor gave them work, or a
+    roster lowered their limits while they held it.
+    """
+    found: dict[str, list[str]] = {}
+    for pool in world.state.pools.values():
+        for name, predicate in PREDICATES.items():
+            found.setdefault(name, []).extend(predicate(world, pool))
+        over = capacity_never_exceeded(world, pool, overridden)
+        found.setdefault("capacity_never_exceeded", []).extend(over)
+    return {name: ids for name, ids in found.items() if ids}

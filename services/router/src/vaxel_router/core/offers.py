@@ -1,0 +1,137 @@
+"""Agents' answers to offers, and what delivery says of them."""
+
+from __future__ import annotations
+
+from vaxel_router.core.queueing import end_offer, match_agent, match_work
+from vaxel_router.core.state import Offer, Work
+from vaxel_router.core.step import Refused, Step
+from vaxel_shared.contracts.wire import Command
+
+
+def _pending(step: Step, command: Command) -> tuple[Offer, Work]:
+    """The pending offer that an answer means. Raises Refused for any other."""
+    offer = step.pool.offers.get(command.data.get("offer_id", ""))
+    if offer is None:
+        raise Refused("unknown_offer", {"offer_id": command.data.get("offer_id")})
+    if offer.token != command.token:
+        raise Refused("stale_token", {"token": offer.token})
+    if command.actor.kind == "agent" and command.agent_id != offer.agent_id:
+        raise Refused("not_owner")
+    return offer, step.pool.works[offer.work_id]
+
+
+def accept(step: Step, command: Command) -> None:
+    """``offer.accept``: the agent owns the work from here on."""
+    offer, work = _pending(step, command)
+    end_offer(step, work, "accepted")
+    step.emit(
+        "work.assigned",
+        case_id=work.case_id,
+        work_id=work.id,
+        offer_id=offer.id,
+        agent_id=offer.agent_id,
+        via="accept",
+        channel=work.channel,
+        cost=offer.cost,
+    )
+
+
+def decline(step: Step, command: Command) -> None:
+    """``offer.decline``: the work keeps its age and goes to the next; the agent is barred."""
+    offer, work = _pending(step, command)
+    bar_ms = step.policy.offer.bar_after_decline_ms if step.policy is not None else 0
+    end_offer(step, work, "declined", reason=command.data.get("reason"), bar_ms=bar_ms)
+    _go_on(step, work, offer.agent_id)
+
+
+def _go_on(step: Step, work: Work, agent_id: str) -> None:
+    """Catch the work up with its age, offer it to the next, and the agent something else."""
+    step_work(step, work, "offer_ended")
+    match_work(step, work)
+    agent = step.pool.agents.get(agent_id)
+    if agent is not None:
+        match_agent(step, agent)
+
+
+def step_work(step: Step, work: Work, reason: str) -> bool:
+    """Bring a waiting work to the step of its age; says whether that changed what it asks for."""
+    now = step.plan(work)
+    same = (
+        now.step_at == work.step_at
+        and now.tiers == work.tiers
+        and now.skills == work.needs
+        and now.languages == work.speaks
+        and now.next_ms == work.next_ms
+    )
+    if not same:
+        before = work.tiers
+        step.emit(
+            "work.stepped",
+            case_id=work.case_id,
+            work_id=work.id,
+            step=now.step,
+            step_at=now.step_at,
+            tiers=now.tiers,
+            requires={"skills": now.skills, "languages": now.languages},
+            next_ms=now.next_ms,
+            reason=reason,
+        )
+        if reason == "wait" and max(now.tiers, default=0) > max(before, default=0):
+            step.emit(
+                "work.escalated",
+                case_id=work.case_id,
+                work_id=work.id,
+                from_tiers=before,
+                to_tiers=now.tiers,
+                floor=work.floor,
+                reason="wait",
+            )
+    return not same
+
+
+def expire(step: Step, offer: Offer) -> None:
+    """An offer's time is over: missed if it was really shown for its limit, else unseen."""
+    work, agent = step.pool.works[offer.work_id], step.pool.agents[offer.agent_id]
+    shown = offer.sent_ms is not None and step.now_ms - offer.sent_ms >= offer.limit_ms
+    policy = step.policy.offer if step.policy is not None else None
+    if not shown or policy is None:
+        end_offer(step, work, "unseen", reason="not_reported_sent")
+    else:
+        end_offer(step, work, "expired", bar_ms=policy.bar_after_miss_ms)
+        if policy.misses_before_away and agent.misses >= policy.misses_before_away:
+            step.emit(
+                "agent.changed",
+                agent_id=agent.id,
+                presence="away",
+                mode="keep_no_new",
+                reason="missed_offers",
+            )
+    _go_on(step, work, agent.id)
+
+
+UNDELIVERABLE_BAR_MS = 600_000
+"""How long an agent whom an offer could not reach is spared the same work."""
+
+
+def delivery_result(step: Step, command: Command) -> None:
+    """``delivery.result``: an offer's limit counts from when it was really sent."""
+    data = command.data
+    if not {"effect_id", "effect", "state"} <= data.keys():
+        raise Refused("invalid_data", {"missing": ["effect_id", "effect", "state"]})
+    offer = step.pool.offers.get(data.get("offer_id") or "")
+    sent = offer is not None and data["state"] == "sent"
+    step.emit(
+        "effect.reported",
+        case_id=command.case_id,
+        offer_id=data.get("offer_id"),
+        agent_id=command.agent_id,
+        effect_id=data["effect_id"],
+        effect=data["effect"],
+        state=data["state"],
+        code=data.get("code"),
+        expires_ms=step.person_ms + offer.limit_ms if offer is not None and sent else None,
+    )
+    if offer is not None and data["state"] == "failed":
+        work = step.pool.works[offer.work_id]
+        end_offer(step, work, "withdrawn", reason="undeliverable", bar_ms=UNDELIVERABLE_BAR_MS)
+        _go_on(step, work, offer.agent_id)

@@ -1,0 +1,121 @@
+"""The policy of a pool as the router reads it: the canonical JSON that was published.
+
+The shape is :class:`vaxel_shared.config.routing.Pool`; a test holds both together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Step(msgspec.Struct, frozen=True):
+    """From ``after_ms`` on, these tiers (and, if given, these skills instead of the first ones)."""
+
+    at: str
+    after_ms: int
+    tiers: list[int]
+    skills: dict[str, int] | None = None
+
+
+class LanguageFallback(msgspec.Struct, frozen=True):
+    """From ``after_ms`` on, these languages will do as well."""
+
+    after_ms: int
+    to: list[str]
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """A queue; ``steps[0].after_ms`` is 0."""
+
+    at: str
+    name: str
+    steps: list[Step]
+    skills: dict[str, int] = msgspec.field(default_factory=dict)
+    priority: int = 0
+    language_fallback: LanguageFallback | None = None
+    automatic: bool = False
+
+
+class OfferPolicy(msgspec.Struct, frozen=True):
+    """How offers behave."""
+
+    limit_ms: int = 600_000
+    bar_after_decline_ms: int = 3_600_000
+    bar_after_miss_ms: int = 600_000
+    misses_before_away: int = 0
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """All of a pool's policy."""
+
+    at: str
+    name: str
+    letter: str
+    queues: list[Queue]
+    reopen_within_ms: int = 14 * 86_400_000
+    sticky_wait_ms: int = 3_600_000
+    wrap_up_ms: int = 0
+    offer: OfferPolicy = msgspec.field(default_factory=OfferPolicy)
+    after_reply: dict[str, str] = msgspec.field(default_factory=lambda: {"email": "waiting"})
+
+    def queue(self, name: str) -> Queue | None:
+        """The queue of this name."""
+        return next((queue for queue in self.queues if queue.name == name), None)
+
+
+Library = Mapping[str, Policy]
+"""Policies by version (the sha256 of their blob). The shell fills it before it steps."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a waiting work asks for at some age, and when that changes next."""
+
+    step: int
+    step_at: str
+    tiers: list[int]
+    skills: dict[str, int]
+    languages: list[str]
+    next_ms: int | None
+
+
+def decode(blob: bytes) -> Policy:
+    """The policy in a blob. Raises ``msgspec.MsgspecError`` where it is none."""
+    return msgspec.json.decode(blob, type=Policy)
+
+
+def plan(
+    queue: Queue | None,
+    *,
+    skills: dict[str, int],
+    languages: list[str],
+    floor: int,
+    clock_ms: int,
+    now_ms: int,
+) -> Plan:
+    """What a work asks for that has waited since ``clock_ms``.
+
+    ``skills`` and ``languages`` are the contact's own; ``floor`` is the least tier that it was
+    escalated to. Without a queue nobody may take it: it waits for a policy that has one.
+    """
+    if queue is None:
+        return Plan(0, "", [], skills, languages, None)
+    age_ms = now_ms - clock_ms
+    index = max(i for i, step in enumerate(queue.steps) if i == 0 or step.after_ms <= age_ms)
+    step = queue.steps[index]
+    wanted = dict(queue.skills)
+    for name, level in skills.items():
+        wanted[name] = max(level, wanted.get(name, 0))
+    if step.skills is not None:
+        wanted = step.skills
+    edges = [clock_ms + item.after_ms for item in queue.steps[index + 1 :]]
+    spoken = list(languages)
+    if queue.language_fallback is not None and languages:
+        if queue.language_fallback.after_ms <= age_ms:
+            spoken += [tag for tag in queue.language_fallback.to if tag not in spoken]
+        else:
+            edges.append(clock_ms + queue.language_fallback.after_ms)
+    tiers = sorted(tier for tier in set(step.tiers) if tier >= floor) or [floor]
+    final = dict(sorted(wanted.items()))
+    return Plan(index, step.at, tiers, final, spoken, min(edges, default=None))

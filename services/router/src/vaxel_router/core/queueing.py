@@ -1,0 +1,157 @@
+"""Putting work into a queue, and matching: what handlers do when work or capacity appears.
+
+Matching is woken by what changed and looks at nothing else. New work can't change who was eligible
+for older work, so only it is tried; freed capacity can only serve work that this agent may take,
+so the queue is searched for this agent alone, in the order of service. So no waiting item is
+passed by an equal younger one, and no item waits while somebody could take it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vaxel_router.core.eligibility import choose, reject
+from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
+from vaxel_router.core.policy import plan
+from vaxel_router.core.state import Agent, Case, Work
+from vaxel_router.core.step import Step
+from vaxel_shared import ids
+
+
+def queue_work(
+    step: Step,
+    case: Case,
+    *,
+    reason: str,
+    since_ms: int,
+    clock_ms: int | None = None,
+    queue: str | None = None,
+    prefer_agent: str | None = None,
+    prefer_ms: int = 0,
+    barred: dict[str, int] | None = None,
+    floor: int = 1,
+    escalations: int = 0,
+) -> Work:
+    """New work for a case: it waits, ready to be matched.
+
+    ``since_ms`` is its age, which orders it; ``clock_ms`` is when it began to wait, which moves it
+    through the queue's steps (left out: now). ``prefer_agent`` has it reserved for ``prefer_ms``.
+    """
+    name = queue if queue is not None else case.queue
+    found = step.queue(name)
+    clock_ms = clock_ms if clock_ms is not None else step.now_ms
+    asked = plan(
+        found,
+        skills=case.skills,
+        languages=case.languages,
+        floor=floor,
+        clock_ms=clock_ms,
+        now_ms=step.now_ms,
+    )
+    number = case.works + 1
+    prefer = prefer_agent if prefer_agent in step.pool.agents else None
+    step.emit(
+        "work.queued",
+        case_id=case.id,
+        work_id=ids.work_id(case.id, number),
+        number=number,
+        queue=name,
+        requires={"skills": asked.skills, "languages": asked.languages},
+        asks={"skills": case.skills, "languages": case.languages},
+        language=case.language,
+        priority=case.priority + (found.priority if found is not None else 0),
+        tiers=asked.tiers,
+        floor=floor,
+        since_ms=since_ms,
+        clock_ms=clock_ms,
+        step=asked.step,
+        step_at=asked.step_at,
+        next_ms=asked.next_ms,
+        reason=reason,
+        prefer_agent=prefer,
+        prefer_until_ms=step.person_ms + prefer_ms if prefer is not None else None,
+        barred=barred or None,
+        escalations=escalations or None,
+    )
+    return step.pool.works[ids.work_id(case.id, number)]
+
+
+def match_work(step: Step, work: Work) -> None:
+    """Offer a queued work to the best agent who may take it now, if there is one."""
+    if step.policy is None or work.state != "queued" or work.attempts >= OFFERS_PER_WORK_MAX:
+        return
+    choice = choose(step.pool, work, step.now_ms)
+    if choice.winner is not None:
+        _offer(step, work, choice.winner, choice.explain)
+
+
+def match_agent(step: Step, agent: Agent) -> None:
+    """Offer an agent waiting work, in the order of service, until nothing more fits."""
+    if agent.presence != "available" or step.policy is None:
+        return
+    full: set[str] = set()
+    for _, work_id in list(step.world.waiting[step.pool.name]):
+        work = step.pool.works[work_id]
+        if work.channel in full:
+            continue
+        why = reject(step.pool, agent, work, step.now_ms)
+        if why is None:
+            match_work(step, work)
+        elif why[0] == "channel_full":
+            full.add(work.channel)
+        elif why[0] == "capacity_full" and agent.channels[work.channel][0] == 1:
+            return
+
+
+def _offer(step: Step, work: Work, agent: Agent, explain: dict[str, Any]) -> None:
+    assert step.policy is not None
+    attempt = work.attempts + 1
+    limit_ms = step.policy.offer.limit_ms
+    step.emit(
+        "offer.made",
+        case_id=work.case_id,
+        work_id=work.id,
+        offer_id=ids.offer_id(work.id, agent.id, attempt),
+        agent_id=agent.id,
+        number=step.pool.cases[work.case_id].number,
+        queue=work.queue,
+        attempt=attempt,
+        cost=agent.channels[work.channel][0],
+        limit_ms=limit_ms,
+        expires_ms=step.person_ms + limit_ms,
+        explain=explain,
+    )
+
+
+def end_offer(
+    step: Step, work: Work, outcome: str, *, reason: str | None = None, bar_ms: int = 0
+) -> None:
+    """End a work's pending offer; ``bar_ms`` bars its agent for so long."""
+    assert work.offer_id is not None
+    offer = step.pool.offers[work.offer_id]
+    step.emit(
+        "offer.ended",
+        case_id=work.case_id,
+        work_id=work.id,
+        offer_id=offer.id,
+        agent_id=offer.agent_id,
+        outcome=outcome,
+        reason=reason,
+        bar_until_ms=step.person_ms + bar_ms if bar_ms else None,
+    )
+
+
+def close_work(step: Step, work: Work, reason: str) -> Agent | None:
+    """End a work, its offer first; answers the agent whose hands it leaves free."""
+    holder = work.agent_id
+    if work.offer_id is not None:
+        holder = step.pool.offers[work.offer_id].agent_id
+        end_offer(step, work, "withdrawn", reason=reason)
+    step.emit(
+        "work.closed",
+        case_id=work.case_id,
+        work_id=work.id,
+        agent_id=work.agent_id,
+        reason=reason,
+    )
+    return step.pool.agents.get(holder or "")

@@ -1,0 +1,230 @@
+"""The router's state of one partition: all that decides anything, and nothing else.
+
+Plain structs that encode to the same bytes wherever they are built: the digest of that encoding is
+what restores are checked against. Only :mod:`apply` may change them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left, insort
+from heapq import heapify, heappop, heappush
+
+import msgspec
+
+
+class Agent(msgspec.Struct):
+    """Somebody who takes work. ``channels``: name → (cost of one work, how many at once)."""
+
+    id: str
+    tier: int
+    skills: dict[str, int]
+    languages: dict[str, int]
+    capacity: int
+    channels: dict[str, tuple[int, int]]
+    present: bool
+    presence: str = "offline"
+    mode: str = "keep"
+    until_ms: int | None = None
+    idle_since_ms: int = 0
+    misses: int = 0
+    works: list[str] = []
+    """Works in hand (assigned or wrapping), oldest first."""
+    offers: list[str] = []
+    """Pending offers, oldest first."""
+
+
+class Case(msgspec.Struct):
+    """What people see. ``status``: open, waiting_customer, waiting_third_party, …, resolved."""
+
+    id: str
+    number: str
+    status: str
+    conversations: list[str]
+    channel: str
+    account: str
+    customer_id: str
+    language: str
+    queue: str
+    priority: int
+    skills: dict[str, int]
+    languages: list[str]
+    opened_ms: int
+    last_contact_id: str
+    last_contact_seq: int
+    automatic: bool = False
+    works: int = 0
+    work_id: str | None = None
+    last_agent: str | None = None
+    resolved_ms: int | None = None
+
+
+class Work(msgspec.Struct):
+    """One stretch of a case. ``state``: queued, offered, assigned, wrapping."""
+
+    id: str
+    case_id: str
+    state: str
+    queue: str
+    channel: str
+    language: str
+    priority: int
+    skills: dict[str, int]
+    """What the contact asked for; ``needs`` is that at the present step."""
+    languages: list[str]
+    needs: dict[str, int]
+    speaks: list[str]
+    tiers: list[int]
+    floor: int
+    since_ms: int
+    clock_ms: int
+    step: int
+    step_at: str
+    order: int
+    next_ms: int | None = None
+    prefer_agent: str | None = None
+    prefer_until_ms: int | None = None
+    barred: dict[str, int] = {}
+    attempts: int = 0
+    escalations: int = 0
+    offer_id: str | None = None
+    agent_id: str | None = None
+    token: str | None = None
+    cost: int = 0
+
+
+class Offer(msgspec.Struct):
+    """Work shown to an agent; it holds ``cost`` of the agent's capacity."""
+
+    id: str
+    work_id: str
+    agent_id: str
+    token: str
+    channel: str
+    cost: int
+    made_ms: int
+    limit_ms: int
+    expires_ms: int
+    sent_ms: int | None = None
+
+
+class Pool(msgspec.Struct):
+    """A closed set of queues and agents."""
+
+    name: str
+    policy: str | None = None
+    roster: str | None = None
+    counter: int = 0
+    order: int = 0
+    """Counts works that were queued: equals are served in this order."""
+    agents: dict[str, Agent] = {}
+    cases: dict[str, Case] = {}
+    conversations: dict[str, str] = {}
+    closed: dict[str, str] = {}
+    """Conversation → its closed case."""
+    works: dict[str, Work] = {}
+    offers: dict[str, Offer] = {}
+
+
+class State(msgspec.Struct):
+    """A partition's state after a record of its decisions."""
+
+    log_id: str
+    partition: int
+    now_ms: int = 0
+    pools: dict[str, Pool] = {}
+    timers: dict[str, int] = {}
+    """``kind:pool:id`` → due, milliseconds UTC."""
+    open: str | None = None
+    """The cause of the input that the last record left unfinished."""
+    memory: dict[int, set[int]] = {}
+    """Day → the first 8 bytes of sha256 of each command id that was applied on it."""
+    sources: dict[int, int] = {}
+    """Partition of ``vaxel.interactions`` → the highest offset applied."""
+
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_decoder = msgspec.json.Decoder(State)
+
+
+def encode(state: State) -> bytes:
+    """The state as bytes: the same state gives the same bytes."""
+    return _encoder.encode(state)
+
+
+def decode(raw: bytes) -> State:
+    """The inverse of :func:`encode`. Raises ``msgspec.MsgspecError``."""
+    return _decoder.decode(raw)
+
+
+def digest(state: State) -> str:
+    """The sha256 of :func:`encode`."""
+    return hashlib.sha256(encode(state)).hexdigest()
+
+
+def fingerprint(command_id: str) -> int:
+    """The 8 bytes by which a command id is remembered."""
+    return int.from_bytes(hashlib.sha256(command_id.encode()).digest()[:8])
+
+
+Key = tuple[int, int, int]
+"""(-priority, since, order): the order in which waiting work is served."""
+
+
+class World:
+    """The state with the indexes that make it quick: they follow from it and are never saved."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.heap = [(due, key) for key, due in state.timers.items()]
+        heapify(self.heap)
+        self.waiting: dict[str, list[tuple[Key, str]]] = {
+            pool.name: sorted(
+                (work_key(work), work.id) for work in pool.works.values() if work.state == "queued"
+            )
+            for pool in state.pools.values()
+        }
+
+    def pool(self, name: str) -> Pool:
+        """The pool of this name, made when it is first spoken of."""
+        found = self.state.pools.get(name)
+        if found is None:
+            found = self.state.pools[name] = Pool(name)
+            self.waiting[name] = []
+        return found
+
+    def add_waiting(self, pool: Pool, work: Work) -> None:
+        """Put a queued work into its place."""
+        insort(self.waiting[pool.name], (work_key(work), work.id))
+
+    def drop_waiting(self, pool: Pool, work: Work) -> None:
+        """Take a work out; it must be there under its present key."""
+        waiting = self.waiting[pool.name]
+        place = bisect_left(waiting, (work_key(work), work.id))
+        assert waiting[place][1] == work.id, "a waiting work stands under its key"
+        del waiting[place]
+
+    def arm(self, key: str, due_ms: int) -> None:
+        """Set a timer, or move it."""
+        self.state.timers[key] = due_ms
+        heappush(self.heap, (due_ms, key))
+
+    def disarm(self, key: str) -> None:
+        """Forget a timer, if there is one."""
+        self.state.timers.pop(key, None)
+
+    def next_timer(self) -> tuple[int, str] | None:
+        """The timer that is due first, ordered by (due, key)."""
+        while self.heap and self.state.timers.get(self.heap[0][1]) != self.heap[0][0]:
+            heappop(self.heap)
+        return self.heap[0] if self.heap else None
+
+    def remembers(self, command_id: str) -> bool:
+        """Whether a command of this id was applied within the last days."""
+        mark = fingerprint(command_id)
+        return any(mark in day for day in self.state.memory.values())
+
+
+def work_key(work: Work) -> Key:
+    """Highest priority first, then the longest wait, then the order of queueing."""
+    return (-work.priority, work.since_ms, work.order)

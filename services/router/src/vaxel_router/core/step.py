@@ -1,0 +1,142 @@
+"""What handlers work with while one input is folded: the world, the time, and ``emit``.
+
+A handler never changes the state itself: it emits a decision, which is applied at once, and reads
+on. Refusing is raising :class:`Refused` before anything was emitted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from vaxel_router.core.apply import apply
+from vaxel_router.core.limits import BATCH_BYTES_MAX, DECISIONS_MAX
+from vaxel_router.core.policy import Library, Plan, Policy, Queue, plan
+from vaxel_router.core.state import Agent, Case, Pool, Work, World
+from vaxel_shared.contracts import wire
+
+
+class Refused(Exception):
+    """The command changes nothing; ``code`` says why, ``params`` with what."""
+
+    def __init__(self, code: str, params: dict[str, Any] | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.params = params or {}
+
+
+class Step:
+    """One input, or one timer, of one batch."""
+
+    def __init__(self, world: World, library: Library, *, seq: int, wall_ms: int) -> None:
+        self.world = world
+        self.library = library
+        self.seq = seq
+        self.wall_ms = wall_ms
+        self.decisions: list[wire.Decision] = []
+        self.pool: Pool = Pool("-")
+        self.now_ms = world.state.now_ms
+        self.cause = ""
+        self.command: wire.Command | None = None
+        self.unfinished = False
+        self._bytes = 0
+
+    def begin(self, cause: str, now_ms: int, command: wire.Command | None) -> None:
+        """From here on decisions have this cause and time."""
+        self.cause, self.now_ms, self.command = cause, now_ms, command
+        self.unfinished = False
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the record can take more; handlers of many changes ask before each."""
+        return len(self.decisions) < DECISIONS_MAX and self._bytes < BATCH_BYTES_MAX
+
+    @property
+    def continues(self) -> bool:
+        """Whether this input was begun in the record before."""
+        return self.world.state.open == self.cause
+
+    @property
+    def person_ms(self) -> int:
+        """The instant from which a person's time counts: never before the step really ran."""
+        return max(self.now_ms, self.wall_ms)
+
+    @property
+    def policy(self) -> Policy | None:
+        """The pool's policy."""
+        version = self.pool.policy
+        return self.library[version] if version is not None else None
+
+    def emit(
+        self,
+        type_: str,
+        *,
+        case_id: str | None = None,
+        work_id: str | None = None,
+        offer_id: str | None = None,
+        agent_id: str | None = None,
+        **data: Any,
+    ) -> None:
+        """Decide: the decision is applied to the world before this returns."""
+        decision = wire.Decision(
+            type=type_,
+            at_ms=self.now_ms,
+            pool=self.pool.name,
+            cause=self.cause,
+            policy=self.pool.policy,
+            case_id=case_id,
+            work_id=work_id,
+            offer_id=offer_id,
+            agent_id=agent_id,
+            data={name: value for name, value in data.items() if value is not None},
+        )
+        index = len(self.decisions)
+        self.decisions.append(decision)
+        self._bytes += len(msgspec.json.encode(decision))
+        apply(self.world, decision, (self.seq, index))
+
+    def queue(self, name: str) -> Queue | None:
+        """A queue of the pool's policy."""
+        return self.policy.queue(name) if self.policy is not None else None
+
+    def plan(self, work: Work, floor: int | None = None) -> Plan:
+        """What a work asks for at its present age; ``floor`` as if it were escalated so far."""
+        return plan(
+            self.queue(work.queue),
+            skills=work.skills,
+            languages=work.languages,
+            floor=work.floor if floor is None else floor,
+            clock_ms=work.clock_ms,
+            now_ms=self.now_ms,
+        )
+
+    def case(self, command: wire.Command) -> Case:
+        """The case that a command speaks of. Raises Refused."""
+        case = self.pool.cases.get(command.case_id or "")
+        if case is None:
+            raise Refused("unknown_case")
+        return case
+
+    def agent(self, agent_id: str | None) -> Agent:
+        """An agent of the pool. Raises Refused."""
+        agent = self.pool.agents.get(agent_id or "")
+        if agent is None:
+            raise Refused("unknown_agent", {"agent_id": agent_id})
+        return agent
+
+    def owned_work(self, command: wire.Command, case: Case) -> Work | None:
+        """The case's work in hand, if the actor may end it. Raises Refused.
+
+        An agent must hold it and name its token; a supervisor may act on any; None where nobody
+        has it and the actor is a supervisor or the system.
+        """
+        work = self.pool.works.get(case.work_id or "")
+        held = work is not None and work.state in ("assigned", "wrapping")
+        if command.actor.kind in ("supervisor", "system"):
+            return work
+        if work is None or not held or work.agent_id != command.agent_id:
+            raise Refused("not_owner", {"status": case.status})
+        if command.token != work.token:
+            raise Refused("stale_token", {"token": work.token})
+        return work

@@ -1,0 +1,47 @@
+"""What happens when a deadline comes. Each timer that fires is cleared by what it decides."""
+
+from __future__ import annotations
+
+from vaxel_router.core import cases, offers, roster
+from vaxel_router.core.queueing import match_work
+from vaxel_router.core.step import Step
+
+
+def fire(step: Step, kind: str, name: str) -> None:
+    """Fire the timer ``kind:name`` of the step's pool."""
+    pool = step.pool
+    match kind:
+        case "offer":
+            offers.expire(step, pool.offers[name])
+        case "step":
+            _widen(step, name, "wait")
+        case "free":
+            _widen(step, name, "bar_ended")
+        case "wrap":
+            cases.end_wrap_up(step, pool.works[name])
+        case "back":
+            roster.come_back(step, pool.agents[name])
+        case "wake":
+            cases.take_up(step, pool.cases[name], "woken")
+        case "close":
+            step.emit("case.closed", case_id=name, reason="reopen_time_over")
+        case _:
+            raise AssertionError(kind)
+
+
+def _widen(step: Step, work_id: str, reason: str) -> None:
+    """A waiting work moves on, or somebody is free for it again."""
+    work = step.pool.works[work_id]
+    if not offers.step_work(step, work, reason):
+        step.emit(
+            "work.stepped",
+            case_id=work.case_id,
+            work_id=work.id,
+            step=work.step,
+            step_at=work.step_at,
+            tiers=work.tiers,
+            requires={"skills": work.needs, "languages": work.speaks},
+            next_ms=work.next_ms,
+            reason=reason,
+        )
+    match_work(step, work)

@@ -1,0 +1,105 @@
+"""Answers to live questions, from the state alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vaxel_router.core.eligibility import choose, used
+from vaxel_router.core.state import Case, Pool, Work, World
+
+
+def case(world: World, case_id: str) -> dict[str, Any] | None:
+    """A case, its work, its position in the queue, and what blocks it; None where unknown."""
+    for pool in world.state.pools.values():
+        found = pool.cases.get(case_id)
+        if found is not None:
+            return _case(world, pool, found)
+    return None
+
+
+def _case(world: World, pool: Pool, found: Case) -> dict[str, Any]:
+    work = pool.works.get(found.work_id or "")
+    waits = work is not None and work.state == "queued"
+    return {
+        "case": {
+            "id": found.id,
+            "number": found.number,
+            "pool": pool.name,
+            "status": found.status,
+            "queue": found.queue,
+            "language": found.language,
+            "last_agent": found.last_agent,
+            "last_contact_seq": found.last_contact_seq,
+        },
+        "work": _work(work) if work is not None else None,
+        "position": _position(world, pool, work) if work is not None and waits else None,
+        "why_not_yet": choose(pool, work, world.state.now_ms).explain
+        if work is not None and waits
+        else None,
+    }
+
+
+def _work(work: Work) -> dict[str, Any]:
+    return {
+        "id": work.id,
+        "state": work.state,
+        "queue": work.queue,
+        "priority": work.priority,
+        "tiers": work.tiers,
+        "skills": work.needs,
+        "languages": work.speaks,
+        "since_ms": work.since_ms,
+        "clock_ms": work.clock_ms,
+        "step": work.step,
+        "step_at": work.step_at,
+        "next_ms": work.next_ms,
+        "attempts": work.attempts,
+        "offer_id": work.offer_id,
+        "agent_id": work.agent_id,
+        "token": work.token,
+    }
+
+
+def _position(world: World, pool: Pool, work: Work) -> int:
+    """Place among the waiting of its queue, counted from 1."""
+    place = 0
+    for _, work_id in world.waiting[pool.name]:
+        place += pool.works[work_id].queue == work.queue
+        if work_id == work.id:
+            break
+    return place
+
+
+def queues(world: World) -> list[dict[str, Any]]:
+    """Every queue that holds work, or that an adopted policy could fill, by pool and name."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for pool in world.state.pools.values():
+        for work in pool.works.values():
+            empty = {"waiting": 0, "offered": 0, "assigned": 0, "wrapping": 0}
+            key = (pool.name, work.queue)
+            row = rows.setdefault(key, {"pool": pool.name, "queue": work.queue, **empty})
+            row["waiting" if work.state == "queued" else work.state] += 1
+            if work.state == "queued":
+                oldest = row.get("oldest_since_ms", work.clock_ms)
+                row["oldest_since_ms"] = min(oldest, work.clock_ms)
+    return [rows[key] for key in sorted(rows)]
+
+
+def agents(world: World) -> list[dict[str, Any]]:
+    """Every agent with presence, capacity and what each has in hand."""
+    return [
+        {
+            "id": agent.id,
+            "pool": pool.name,
+            "presence": agent.presence,
+            "mode": agent.mode,
+            "until_ms": agent.until_ms,
+            "tier": agent.tier,
+            "capacity": agent.capacity,
+            "used": used(pool, agent, "")[0],
+            "offers": list(agent.offers),
+            "works": list(agent.works),
+        }
+        for pool in world.state.pools.values()
+        for agent in pool.agents.values()
+    ]
