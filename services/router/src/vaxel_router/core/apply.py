@@ -60,10 +60,10 @@ def remember(world: World, cause: str, at_ms: int) -> None:
         return
     memory = world.state.memory
     today = at_ms // DAY_MS
-    memory.setdefault(today, set()).add(fingerprint(cause))
-    for day in sorted(memory):
+    memory.setdefault(str(today), set()).add(fingerprint(cause))
+    for day in sorted(memory, key=int):
         total = sum(len(ids) for ids in memory.values())
-        if day != today and (day < today - MEMORY_DAYS or total > MEMORY_IDS_MAX):
+        if int(day) != today and (int(day) < today - MEMORY_DAYS or total > MEMORY_IDS_MAX):
             del memory[day]
 
 
@@ -174,7 +174,8 @@ def _note_contact(world: World, pool: Pool, case: Case, decision: Decision, plac
         pool.conversations[conversation] = case.id
         pool.closed.pop(conversation, None)
     partition, offset = data["src"]
-    world.state.sources[partition] = max(offset, world.state.sources.get(partition, -1))
+    sources = world.state.sources
+    sources[str(partition)] = max(offset, sources.get(str(partition), -1))
 
 
 def _case_replied(_world: World, pool: Pool, decision: Decision, _place: Place) -> None:

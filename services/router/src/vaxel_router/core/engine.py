@@ -179,4 +179,4 @@ def _is_old_contact(world: World, command: wire.Command) -> bool:
     data: dict[str, Any] = command.data
     age_ms = world.state.now_ms - int(data.get("received_at_ms", world.state.now_ms))
     partition, offset = data["src"]
-    return age_ms > MEMORY_DAYS * DAY_MS and offset <= world.state.sources.get(partition, -1)
+    return age_ms > MEMORY_DAYS * DAY_MS and offset <= world.state.sources.get(str(partition), -1)

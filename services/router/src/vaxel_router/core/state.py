@@ -137,9 +137,9 @@ class State(msgspec.Struct):
     """``kind:pool:id`` → due, milliseconds UTC."""
     open: str | None = None
     """The cause of the input that the last record left unfinished."""
-    memory: dict[int, set[int]] = {}
+    memory: dict[str, set[int]] = {}
     """Day → the first 8 bytes of sha256 of each command id that was applied on it."""
-    sources: dict[int, int] = {}
+    sources: dict[str, int] = {}
     """Partition of ``vaxel.interactions`` → the highest offset applied."""
 
 
