@@ -1,3 +1,42 @@
-.PHONY: setup
-setup:
+# Everything here works on a fresh clone with nothing but Python >= 3.11: each target makes what it
+# needs first and says what it is doing.
+.PHONY: help setup run test check format bench lock
+.DEFAULT_GOAL := help
+RUN := .venv/bin
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 14
+
+setup: ## .venv with everything pinned in requirements.lock
 	@./tools/setup.sh
+
+run: ## the whole system on this machine (UP="--port-offset 100" passes options on)
+	@./tools/setup.sh --kafka
+	@./vaxel up $(UP)
+
+test: ## the whole test suite, a real Apache Kafka included (TESTS="path -k name" narrows it)
+	@./tools/setup.sh --kafka
+	@echo "test: the whole suite"
+	@$(RUN)/pytest $(TESTS)
+
+check: setup ## style, types, dependency rules and the fast tests
+	@echo "check: ruff";         $(RUN)/ruff check .
+	@echo "check: formatting";   $(RUN)/ruff format --check .
+	@echo "check: types";        $(RUN)/mypy
+	@echo "check: dependency rules"; PYTHONWARNINGS=ignore $(RUN)/lint-imports
+	@if [ -f tools/tidy.py ]; then echo "check: tidy"; $(RUN)/python tools/tidy.py; fi
+	@echo "check: fast tests";   $(RUN)/pytest -q -m "not broker and not e2e"
+
+format: setup ## format the sources
+	@$(RUN)/ruff check --fix-only --quiet . ; $(RUN)/ruff format .
+
+bench: ## every benchmark in bench/ (BENCH=name narrows it)
+	@./tools/setup.sh --kafka
+	@for file in bench/bench_*$(BENCH)*.py; do echo "bench: $$file"; $(RUN)/python $$file || exit 1; done
+
+lock: setup ## requirements.lock and jgo.lock.toml again, from what they are made of
+	@echo "lock: requirements.lock"
+	@$(RUN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal \
+	  --python-version 3.11 requirements.in -o requirements.lock
+	@echo "lock: deploy/kafka/jgo.lock.toml"
+	@$(RUN)/python -m vaxel_cli.broker --lock

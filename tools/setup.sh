@@ -1,31 +1,76 @@
 #!/usr/bin/env bash
 # Makes .venv from nothing but Python >= 3.11; does nothing when it is up to date.
+# With --kafka it also fetches Apache Kafka's jars, beside the packages, unless they are there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-UV_VERSION=0.13.9
+
 packages=(shared services/ingest-email services/triage services/router services/delivery services/register cli)
+# What fetching the jars needs of the lock (jgo with its dependencies): installed first, so that the
+# jars, which take longest, come in beside everything else.
+fetcher=(jgo cjdk click progressbar2 python-utils typing-extensions requests certifi
+  charset-normalizer idna urllib3 psutil semver tomli-w)
 stamp=.venv/.vaxel-setup
 wanted=$(cat requirements.lock tools/setup.sh "${packages[@]/%//pyproject.toml}" | cksum)
-[ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && exit 0
+with_kafka=${1:-}
 
-python=${PYTHON:-}
-if [ -z "$python" ]; then
-  for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
-    if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-      python=$candidate; break
+say() { echo "setup: $*"; }
+
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+    if command -v "$candidate" >/dev/null &&
+      "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      echo "$candidate"
+      return
     fi
   done
-fi
-[ -n "$python" ] || { echo "setup: no Python >= 3.11 found; install one or set PYTHON=/path/to/python" >&2; exit 3; }
+  echo "setup: no Python >= 3.11 found; install one, or name it: PYTHON=/path/to/python make setup" >&2
+  exit 3
+}
 
-echo "setup: making .venv with $("$python" --version)"
-"$python" -m venv .venv
-echo "setup: installing uv $UV_VERSION"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$UV_VERSION"
-echo "setup: installing $(grep -c '==' requirements.lock) pinned packages, checked by hash"
-.venv/bin/uv pip install --python .venv/bin/python --require-hashes --requirement requirements.lock
-echo "setup: installing Vaxel itself"
-editable=(); for package in "${packages[@]}"; do editable+=(--editable "$package"); done
-.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation "${editable[@]}"
-echo "$wanted" >"$stamp"
-echo "setup: done"
+# The lines of the lock for the named packages, hashes and all.
+locked() {
+  awk -v names=" $* " '
+    /^[a-z0-9]/ { name = $1; sub(/==.*/, "", name); take = index(names, " " name " ") > 0 }
+    /^#/ { take = 0 }
+    take' requirements.lock
+}
+
+fetch_kafka() {
+  PYTHONPATH=shared/src:cli/src .venv/bin/python tools/fetch_kafka.py ||
+    say "Apache Kafka isn't there yet; \`vaxel up\` will try again"
+}
+
+make_venv() {
+  local python
+  rm -f "$stamp"
+  if ! .venv/bin/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    python=$(find_python)
+    say "making .venv with $("$python" --version)"
+    "$python" -m venv --clear .venv
+  fi
+  say "installing uv"
+  locked uv >.venv/uv.txt
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+  if [ "$with_kafka" = --kafka ]; then
+    locked "${fetcher[@]}" >.venv/fetcher.txt
+    .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r .venv/fetcher.txt
+    fetch_kafka &
+  fi
+  say "installing $(grep -c '==' requirements.lock) pinned packages, checked by hash"
+  .venv/bin/uv pip install --python .venv/bin/python --require-hashes -r requirements.lock 2>&1 |
+    grep -v '^ +' || [ "${PIPESTATUS[0]}" = 0 ] # not a line for each package
+  say "installing Vaxel itself"
+  local editable=() package
+  for package in "${packages[@]}"; do editable+=(--editable "$package"); done
+  .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation "${editable[@]}"
+  wait # for the jars
+  echo "$wanted" >"$stamp"
+  say "done after $SECONDS s"
+}
+
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+  [ "$with_kafka" != --kafka ] || fetch_kafka
+else
+  make_venv
+fi
