@@ -29,6 +29,7 @@ REJECTIONS = {
 
 TERMS = {
     "sticky": "answered this customer last",
+    "tier": "in tier (the lowest first)",
     "language_level": "level in the language",
     "spare_skill": "skill beyond what is needed (less is better: it keeps rare skills free)",
     "idle_since_ms": "idle the longest",

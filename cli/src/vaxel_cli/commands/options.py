@@ -1,0 +1,24 @@
+"""Options that several commands share, so that they read and behave alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+broker_option: Callable[[F], F] = click.option(
+    "--broker",
+    metavar="HOST:PORT",
+    help="A Kafka to talk to; left out, that of the running system.",
+)
+
+json_option: Callable[[F], F] = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document."
+)
+
+jsonl_option: Callable[[F], F] = click.option(
+    "--jsonl", "as_jsonl", is_flag=True, help="Print one JSON document a line."
+)
