@@ -1,0 +1,1 @@
+"""The mail parser: pure, total, bounded."""

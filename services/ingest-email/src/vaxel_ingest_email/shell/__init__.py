@@ -1,0 +1,1 @@
+"""Receiving: sockets, worker processes, the broker, the blob store."""
