@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+from vaxel_shared.kafka.consumer import GroupConsumer
+
 from vaxel_shared.blobs import FolderBlobs
 from vaxel_shared.crypto.keys import Keyring
 from vaxel_shared.kafka.client import wait_for_broker
-from vaxel_shared.kafka.consumer import GroupConsumer
 from vaxel_shared.kafka.producer import Producer
 from vaxel_shared.kafka.topics import INTERACTIONS
 from vaxel_shared.service import Service

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,11 +12,24 @@ from pydantic import BaseModel
 from vaxel_shared.config import source
 from vaxel_shared.config.channels import Channels
 from vaxel_shared.config.connectors import Connectors
+from vaxel_shared.config.document import ConfigError, Document, Path_, Problem
+from vaxel_shared.config.expressions import FaultyRulesError, RuleBook
 from vaxel_shared.config.roster import Roster
 from vaxel_shared.config.routing import Routing
-from vaxel_shared.config.source import ConfigError, Document, Problem
+from vaxel_shared.config.source import hint
 
 M = TypeVar("M", bound=BaseModel)
+
+_UNIQUE: Mapping[str, tuple[tuple[Path_, str, Callable[[str], str]], ...]] = {
+    "channels": ((("accounts",), "id", str), (("accounts",), "address", str.lower)),
+    "routing": (
+        (("pools",), "name", str),
+        (("pools",), "letter", str),
+        (("rules",), "id", str),
+    ),
+    "roster": ((("agents",), "id", str), (("agents",), "email", str.lower)),
+}
+"""What must differ between the items of a list. The models hold most of it too, without lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +45,20 @@ class Deployment:
 
 
 def load(folder: Path) -> Deployment:
-    """Read and check ``folder``. Raises :class:`ConfigError` with every problem found."""
+    """Read and check ``folder``, rules included.
+
+    Raises :class:`ConfigError` with every problem found, by file and line.
+    """
     problems: list[Problem] = []
     documents: dict[str, Document] = {}
 
     def one(name: str, model: type[M]) -> M | None:
         try:
-            documents[name] = source.read(folder / f"{name}.yaml")
-            return source.validate(model, documents[name])
+            document = documents[name] = source.read(folder / f"{name}.yaml")
+            if doubled := _duplicates(name, document):
+                problems.extend(doubled)
+                return None
+            return source.validate(model, document)
         except ConfigError as error:
             problems.extend(error.problems)
             return None
@@ -49,44 +67,82 @@ def load(folder: Path) -> Deployment:
     roster, connectors = one("roster", Roster), one("connectors", Connectors)
     if channels is None or routing is None or roster is None or connectors is None:
         raise ConfigError(problems)
-    problems = _cross_check(documents, channels, routing, roster)
+    loaded = Deployment(channels, routing, roster, connectors, documents)
+    problems = [*_check_accounts(loaded), *_check_rules(loaded), *_check_languages(loaded)]
+    problems += _check_agents(loaded)
     if problems:
         raise ConfigError(problems)
-    return Deployment(channels, routing, roster, connectors, documents)
+    return loaded
 
 
-def _hint(wrong: str, known: list[str]) -> str:
-    close = get_close_matches(wrong, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known) or 'none'}"
+def _duplicates(name: str, document: Document) -> list[Problem]:
+    return [
+        problem
+        for path, key, same in _UNIQUE.get(name, ())
+        for problem in source.duplicates(document, path, key, same)
+    ]
 
 
-def _cross_check(
-    documents: dict[str, Document], channels: Channels, routing: Routing, roster: Roster
-) -> list[Problem]:
-    """References between the files that lead nowhere."""
+def _check_accounts(loaded: Deployment) -> list[Problem]:
+    """Accounts whose pool or queue doesn't exist."""
     problems: list[Problem] = []
-    pools = {pool.name: [queue.name for queue in pool.queues] for pool in routing.pools}
-    for index, account in enumerate(channels.accounts):
-        path = ("accounts", index)
-        if account.pool not in pools:
-            message = (
-                f"no pool {account.pool!r} in routing.yaml; {_hint(account.pool, list(pools))}"
-            )
-            problems.append(documents["channels"].problem((*path, "pool"), message))
-        elif account.queue not in pools[account.pool]:
-            known = pools[account.pool]
+    document = loaded.documents["channels"]
+    pools = {pool.name: [queue.name for queue in pool.queues] for pool in loaded.routing.pools}
+    for index, account in enumerate(loaded.channels.accounts):
+        known = pools.get(account.pool)
+        if known is None:
+            message = f"no pool {account.pool!r} in routing.yaml; {hint(account.pool, [*pools])}"
+            problems.append(document.problem(("accounts", index, "pool"), message))
+        elif account.queue not in known:
             message = f"no queue {account.queue!r} in pool {account.pool!r}; "
-            message += _hint(account.queue, known)
-            problems.append(documents["channels"].problem((*path, "queue"), message))
-    all_queues = sorted({name for names in pools.values() for name in names})
-    for index, rule in enumerate(routing.rules):
-        if rule.set.queue is not None and rule.set.queue not in all_queues:
-            message = (
-                f"no queue {rule.set.queue!r} in any pool; {_hint(rule.set.queue, all_queues)}"
-            )
-            problems.append(documents["routing"].problem(("rules", index, "set", "queue"), message))
-    for index, agent in enumerate(roster.agents):
-        if agent.pool not in pools:
-            message = f"no pool {agent.pool!r} in routing.yaml; {_hint(agent.pool, list(pools))}"
-            problems.append(documents["roster"].problem(("agents", index, "pool"), message))
+            message += hint(account.queue, known)
+            problems.append(document.problem(("accounts", index, "queue"), message))
     return problems
+
+
+def _check_rules(loaded: Deployment) -> list[Problem]:
+    """Rules whose expression can't be used, or whose queue doesn't exist."""
+    document, rules = loaded.documents["routing"], loaded.routing.rules
+    problems: list[Problem] = []
+    try:
+        RuleBook(rules)
+    except FaultyRulesError as error:
+        problems += [
+            document.problem(("rules", fault.index, "when"), fault.message)
+            for fault in error.faults
+        ]
+    queues = sorted({queue.name for pool in loaded.routing.pools for queue in pool.queues})
+    for index, rule in enumerate(rules):
+        if rule.set.queue is not None and rule.set.queue not in queues:
+            message = f"no queue {rule.set.queue!r} in any pool; {hint(rule.set.queue, queues)}"
+            problems.append(document.problem(("rules", index, "set", "queue"), message))
+    return problems
+
+
+def _check_languages(loaded: Deployment) -> list[Problem]:
+    """Fallbacks to a language that the deployment doesn't answer in."""
+    document, known = loaded.documents["routing"], loaded.channels.languages
+    problems: list[Problem] = []
+    for pool_index, pool in enumerate(loaded.routing.pools):
+        for index, queue in enumerate(pool.queues):
+            to = queue.language_fallback.to if queue.language_fallback else []
+            path = ("pools", pool_index, "queues", index, "language_fallback", "to")
+            for tag in to:
+                if tag not in known:
+                    message = f"{tag!r} is none of the languages in channels.yaml; "
+                    problems.append(document.problem(path, message + hint(tag, known)))
+    return problems
+
+
+def _check_agents(loaded: Deployment) -> list[Problem]:
+    """Agents whose pool doesn't exist."""
+    document = loaded.documents["roster"]
+    pools = [pool.name for pool in loaded.routing.pools]
+    return [
+        document.problem(
+            ("agents", index, "pool"),
+            f"no pool {agent.pool!r} in routing.yaml; {hint(agent.pool, pools)}",
+        )
+        for index, agent in enumerate(loaded.roster.agents)
+        if agent.pool not in pools
+    ]

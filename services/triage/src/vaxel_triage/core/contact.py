@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from vaxel_shared.config.expressions import FLAGS
 from vaxel_shared.contracts.commands import Actor, Command, ContactAdd, Requires
 from vaxel_shared.contracts.interaction import Interaction
 from vaxel_shared.errors import Poison
@@ -17,7 +18,6 @@ from vaxel_triage.core import admission, language
 from vaxel_triage.core.choice import choose
 from vaxel_triage.core.identity import Pseudonym, alias, customer_id
 from vaxel_triage.core.language import Guesser
-from vaxel_triage.core.rules import FLAGS
 from vaxel_triage.core.view import Home, View, home_of
 
 TEXT_CHARS_MAX = 16_384
@@ -116,7 +116,7 @@ def _texts(interaction: Interaction) -> dict[str, str]:
 def _facts(
     interaction: Interaction, home: Home, texts: dict[str, str], spoken: str
 ) -> dict[str, Any]:
-    """The variables of an expression; see ``rules.VARIABLES``."""
+    """The variables of an expression; see ``expressions.VARIABLES``."""
     return {
         **texts,
         "channel": interaction.channel,

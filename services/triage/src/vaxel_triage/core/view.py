@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vaxel_shared.config.channels import Account, Channels
+from vaxel_shared.config.expressions import RuleBook
 from vaxel_shared.config.routing import Pool, Queue, Routing
-from vaxel_triage.core.rules import RuleBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class View:
 
     @classmethod
     def of(cls, channels: Channels, routing: Routing) -> View:
-        """Raises :class:`~vaxel_triage.core.rules.FaultyRulesError` for rules of no use."""
+        """Of files that were checked. Raises ``FaultyRulesError`` where they were not."""
         pools = {pool.name: pool for pool in routing.pools}
         return cls(channels, pools, RuleBook(routing.rules))
 

@@ -11,7 +11,6 @@ from vaxel_shared.config import deployment
 from vaxel_shared.config.source import ConfigError
 from vaxel_shared.obs import metrics
 from vaxel_shared.obs.logging import get_logger
-from vaxel_triage.core.rules import FaultyRulesError
 from vaxel_triage.core.view import View
 from vaxel_triage.shell.detector import Detector
 
@@ -24,16 +23,7 @@ PROBLEMS_LOGGED_MAX = 20
 def load_view(folder: Path) -> View:
     """The checked configuration with its rules. Raises ``ConfigError`` with file and line."""
     loaded = deployment.load(folder)
-    try:
-        return View.of(loaded.channels, loaded.routing)
-    except FaultyRulesError as error:
-        document = loaded.documents["routing"]
-        raise ConfigError(
-            [
-                document.problem(("rules", fault.index, "when"), fault.message)
-                for fault in error.faults
-            ]
-        ) from error
+    return View.of(loaded.channels, loaded.routing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """Rules: CEL expressions over a contact, type-checked once and then evaluated for each.
 
-The only module that knows which CEL it is: Google's cel-cpp, as ``cel-expr-python``. A rule takes 2
-to 9 µs.
-A rule that fails on a contact counts as one that doesn't match, and the contact says so.
+The only module that knows which CEL it is: Google's cel-cpp, as ``cel-expr-python``; a rule takes 2
+to 9 µs. A rule that fails on a contact counts as one that doesn't match, and the contact says so.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any
 from cel_expr_python import cel
 
 from vaxel_shared.config.routing import Rule
-from vaxel_triage.core.words import mentions
+from vaxel_shared.config.words import mentions
 
 FLAGS = (
     "auto_reply", "no_auto_response", "bounce", "list", "spam", "spoofed", "reused_id",
