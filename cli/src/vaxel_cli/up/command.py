@@ -15,7 +15,8 @@ from vaxel_cli.up.kafka import ForeignBroker, OwnBroker
 from vaxel_cli.up.lock import DataDirLock
 from vaxel_cli.up.services import BROKER_PORTS, ServiceSpec, select
 from vaxel_cli.up.system import System
-from vaxel_shared.config import deployment as files
+from vaxel_shared.config import deployment as deployment_files
+from vaxel_shared.config.deployment import Deployment
 from vaxel_shared.crypto.keys import create_key
 from vaxel_shared.settings import PORTS, Settings
 
@@ -58,7 +59,7 @@ def up(
     """
     specs = select(only)
     settings = _settings(broker, data_dir, config_dir, port_offset)
-    deployment = files.load(settings.config_dir)
+    deployment = deployment_files.load(settings.config_dir)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = DataDirLock(settings.data_dir)
     lock.take()
@@ -73,7 +74,7 @@ def up(
 async def _run(
     settings: Settings,
     specs: tuple[ServiceSpec, ...],
-    deployment: files.Deployment,
+    deployment: Deployment,
     *,
     own_broker: bool,
 ) -> int:

@@ -16,6 +16,7 @@ def environment(settings: Settings, cold_start: ColdStart) -> dict[str, str]:
     return {
         **os.environ,
         "PYTHONUNBUFFERED": "1",
+        "PYTHONSAFEPATH": "1",  # a folder that is called like a service must not become it
         "VAXEL_BROKER": settings.broker,
         "VAXEL_TOPIC_PREFIX": settings.topic_prefix,
         "VAXEL_DATA_DIR": str(settings.data_dir),

@@ -15,7 +15,7 @@ from vaxel_cli.publish.publisher import publish
 from vaxel_cli.publish.watch import Watcher
 from vaxel_cli.up.account import Account
 from vaxel_cli.up.supervise import Supervised
-from vaxel_shared.config import deployment as files
+from vaxel_shared.config import deployment as deployment_files
 from vaxel_shared.config.deployment import Deployment
 from vaxel_shared.config.source import ConfigError
 from vaxel_shared.errors import Retryable
@@ -58,7 +58,7 @@ class Reloader:
 
     async def _on_change(self, names: set[str]) -> None:
         try:
-            after = await asyncio.to_thread(files.load, self._settings.config_dir)
+            after = await asyncio.to_thread(deployment_files.load, self._settings.config_dir)
         except ConfigError as error:
             for problem in error.problems:
                 self._account.say(f"not published: {problem}")
