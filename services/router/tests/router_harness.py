@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
+from vaxel_shared.config.validation import validate
+
 from vaxel_router.core import state as states
 from vaxel_router.core.apply import apply_batch
 from vaxel_router.core.engine import Batch, Input
@@ -56,7 +58,9 @@ agents:
 class Router:
     """Each ``send`` is one batch of one input; ``wait`` lets the clock pass."""
 
-    def __init__(self, routing: str = ROUTING, roster: str = ROSTER, *, publish: bool = True) -> None:
+    def __init__(
+        self, routing: str = ROUTING, roster: str = ROSTER, *, publish: bool = True
+    ) -> None:
         self.world = World(State(LOG_ID, 0))
         self.library: dict[str, Policy] = {}
         self.blobs: dict[str, bytes] = {}
@@ -72,15 +76,18 @@ class Router:
             self.roster(roster)
 
     def publish(self, text: str) -> list[wire.Decision]:
-        routing = source.validate(Routing, source.parse("routing.yaml", text.encode()))
+        routing = validate(Routing, source.parse("routing.yaml", text.encode()))
         blob = pool_policy(routing.pools[0])
         version = policy_version(blob)
         self.library[version] = decode_policy(blob)
         self.blobs[version] = blob
-        return self.send("policy.publish", data={"kind": "routing", "version": version, "ref": f"policy/{version}"})
+        return self.send(
+            "policy.publish",
+            data={"kind": "routing", "version": version, "ref": f"policy/{version}"},
+        )
 
     def roster(self, text: str) -> list[wire.Decision]:
-        agents = source.validate(Roster, source.parse("roster.yaml", text.encode())).agents
+        agents = validate(Roster, source.parse("roster.yaml", text.encode())).agents
         return self.send(
             "roster.set",
             data={
@@ -92,7 +99,9 @@ class Router:
             },
         )
 
-    def contact(self, name: str, *, conversation: str | None = None, **data: Any) -> list[wire.Decision]:
+    def contact(
+        self, name: str, *, conversation: str | None = None, **data: Any
+    ) -> list[wire.Decision]:
         base = {
             "contact_id": name,
             "conversation_key": f"support|email|support|{conversation or name}",
@@ -106,13 +115,13 @@ class Router:
             "src": [0, len(self.work)],
             "rule": {"id": "billing-words", "at": "routing.yaml:20"},
         }
-        return self.send("contact.add", id=name, kind="customer", data=base | data)
+        return self.send("contact.add", command_id=name, kind="customer", data=base | data)
 
     def send(
         self,
         type_: str,
         *,
-        id: str | None = None,
+        command_id: str | None = None,
         kind: str = "system",
         agent: str | None = None,
         case: str | None = None,
@@ -121,7 +130,7 @@ class Router:
     ) -> list[wire.Decision]:
         self.serial += 1
         command = wire.Command(
-            id=id or f"command-{self.serial}",
+            id=command_id or f"command-{self.serial}",
             type=type_,
             pool="support",
             actor=wire.Actor(kind=kind, id=agent or "somebody"),
@@ -211,20 +220,41 @@ class Router:
 
     def decline(self, offer: states.Offer | None = None) -> list[wire.Decision]:
         offer = offer or self.offer()
-        return self.send("offer.decline", kind="agent", agent=offer.agent_id, token=offer.token, data={"offer_id": offer.id})
+        return self.send(
+            "offer.decline",
+            kind="agent",
+            agent=offer.agent_id,
+            token=offer.token,
+            data={"offer_id": offer.id},
+        )
 
     def act(self, type_: str, case: states.Case, **data: Any) -> list[wire.Decision]:
         """As the agent who holds the case's work."""
         work = self.pool().works.get(case.work_id or "")
         agent = work.agent_id if work else case.last_agent
-        return self.send(type_, kind="agent", agent=agent, case=case.id, token=work.token if work else None, data=data)
+        return self.send(
+            type_,
+            kind="agent",
+            agent=agent,
+            case=case.id,
+            token=work.token if work else None,
+            data=data,
+        )
 
     def reply(self, case: states.Case, **data: Any) -> list[wire.Decision]:
         body = {"body_ref": "body/" + "0" * 64, "body_sha256": "0" * 64, "body_size": 3}
         return self.act("case.reply", case, **(body | data))
 
     def sent(self, offer: states.Offer) -> list[wire.Decision]:
-        return self.send("delivery.result", data={"effect_id": f"e{offer.id}", "effect": "offer", "state": "sent", "offer_id": offer.id})
+        return self.send(
+            "delivery.result",
+            data={
+                "effect_id": f"e{offer.id}",
+                "effect": "offer",
+                "state": "sent",
+                "offer_id": offer.id,
+            },
+        )
 
     def case(self) -> states.Case:
         return list(self.pool().cases.values())[-1]

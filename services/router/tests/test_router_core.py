@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from router_harness import ROSTER, Router, types
+from router_harness import ROSTER, ROUTING, Router, types
+
 from vaxel_router.core.numbers import is_valid
 
 
@@ -128,7 +129,16 @@ def test_undeliverable_offer_goes_to_the_next_agent() -> None:
     router = Router()
     router.contact("mail-1", queue="general")
     first = router.offer()
-    made = router.send("delivery.result", data={"effect_id": "e", "effect": "offer", "state": "failed", "code": "no_address", "offer_id": first.id})
+    made = router.send(
+        "delivery.result",
+        data={
+            "effect_id": "e",
+            "effect": "offer",
+            "state": "failed",
+            "code": "no_address",
+            "offer_id": first.id,
+        },
+    )
     assert types(made) == ["effect.reported", "offer.ended", "offer.made"]
     assert made[2].agent_id != first.agent_id
 
@@ -151,7 +161,9 @@ def test_freed_capacity_wakes_the_oldest_waiting_first() -> None:
     waiting = [w.case_id for w in router.pool().works.values() if w.state == "queued"]
     first = next(iter(router.pool().offers.values()))
     router.accept(first)
-    made = router.act("case.resolve", router.pool().cases[router.pool().works[first.work_id].case_id])
+    made = router.act(
+        "case.resolve", router.pool().cases[router.pool().works[first.work_id].case_id]
+    )
     assert types(made) == ["case.resolved", "work.wrapping"]
     made = router.wait(30_000)
     assert types(made) == ["work.closed", "offer.made"]
@@ -163,7 +175,9 @@ def test_agent_away_waits_and_a_new_skill_in_the_roster_is_used_at_once() -> Non
     router = Router()
     router.send("agent.presence", kind="agent", agent="a01", data={"presence": "away"})
     assert types(router.contact("mail-1"))[-1] == "work.queued"
-    made = router.roster(ROSTER.replace("skills: {technical: 5}", "skills: {technical: 5, billing: 2}"))
+    made = router.roster(
+        ROSTER.replace("skills: {technical: 5}", "skills: {technical: 5, billing: 2}")
+    )
     assert types(made) == ["agent.changed", "offer.made", "roster.adopted"]
     assert made[1].agent_id == "a02"
     router.replay()
@@ -175,7 +189,12 @@ def test_away_withdraws_offers_and_returns_work_when_asked() -> None:
     router.accept()
     holder = router.pool().works[router.case().work_id or ""].agent_id
     router.contact("mail-2", queue="general", conversation="x")
-    made = router.send("agent.presence", kind="agent", agent=holder, data={"presence": "away", "mode": "return_work"})
+    made = router.send(
+        "agent.presence",
+        kind="agent",
+        agent=holder,
+        data={"presence": "away", "mode": "return_work"},
+    )
     assert types(made)[0] == "agent.changed"
     assert "work.closed" in types(made)
     assert router.pool().agents[holder or ""].works == []
@@ -263,7 +282,12 @@ def test_supervisor_override_is_a_typed_event_above_capacity() -> None:
         router.contact(f"mail-{number}")
     router.overridden = {"a04"}
     for case in list(router.pool().cases.values()):
-        made = router.send("case.assign", kind="supervisor", case=case.id, data={"to_agent": "a04", "reason": "knows them"})
+        made = router.send(
+            "case.assign",
+            kind="supervisor",
+            case=case.id,
+            data={"to_agent": "a04", "reason": "knows them"},
+        )
         assert made[-1].data["via"] == "override"
     assert len(router.pool().agents["a04"].works) == 3
     router.replay()
@@ -300,8 +324,6 @@ def test_contact_before_any_policy_waits_and_is_caught_up() -> None:
     router = Router(publish=False)
     made = router.contact("mail-1")
     assert types(made)[-1] == "work.queued"
-    from router_harness import ROUTING
-
     router.roster(ROSTER)
     made = router.publish(ROUTING)
     assert types(made) == ["policy.adopted", "work.stepped", "offer.made"]

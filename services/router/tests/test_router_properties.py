@@ -6,6 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from router_harness import ROSTER, ROUTING, Router
+from vaxel_shared.config.validation import validate
+
 from vaxel_router.core.policy import Policy, decode
 from vaxel_shared.config import source
 from vaxel_shared.config.routing import Routing, pool_policy
@@ -23,7 +25,12 @@ class AnyHistory(RuleBasedStateMachine):
         self.count = 0
         self.checked = 0
 
-    @rule(queue=st.sampled_from(QUEUES), language=st.sampled_from(["fi", "sv", "en"]), priority=st.integers(-2, 2), known=st.integers(0, 6))
+    @rule(
+        queue=st.sampled_from(QUEUES),
+        language=st.sampled_from(["fi", "sv", "en"]),
+        priority=st.integers(-2, 2),
+        known=st.integers(0, 6),
+    )
     def contact(self, queue: str, language: str, priority: int, known: int) -> None:
         self.count += 1
         self.router.contact(
@@ -38,7 +45,10 @@ class AnyHistory(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.router.wait(seconds * 1000)
 
-    @rule(index=st.integers(0, 5), verb=st.sampled_from(["accept", "accept", "decline", "sent", "failed", "stale"]))
+    @rule(
+        index=st.integers(0, 5),
+        verb=st.sampled_from(["accept", "accept", "decline", "sent", "failed", "stale"]),
+    )
     def offer(self, index: int, verb: str) -> None:
         offers = list(self.router.pool().offers.values())
         if not offers:
@@ -51,11 +61,30 @@ class AnyHistory(RuleBasedStateMachine):
         elif verb == "stale":
             self.router.accept(offer, token="9.9")
         else:
-            self.router.send("delivery.result", data={"effect_id": offer.id, "effect": "offer", "state": verb, "offer_id": offer.id})
+            self.router.send(
+                "delivery.result",
+                data={
+                    "effect_id": offer.id,
+                    "effect": "offer",
+                    "state": verb,
+                    "offer_id": offer.id,
+                },
+            )
 
     @rule(
         index=st.integers(0, 9),
-        verb=st.sampled_from(["case.reply", "case.resolve", "case.wait", "case.transfer", "case.escalate", "case.reopen", "case.note", "case.assign"]),
+        verb=st.sampled_from(
+            [
+                "case.reply",
+                "case.resolve",
+                "case.wait",
+                "case.transfer",
+                "case.escalate",
+                "case.reopen",
+                "case.note",
+                "case.assign",
+            ]
+        ),
         then=st.sampled_from(["open", "waiting", "resolved", None]),
         agent=st.sampled_from(AGENTS),
         kind=st.sampled_from(["agent", "agent", "supervisor"]),
@@ -66,7 +95,14 @@ class AnyHistory(RuleBasedStateMachine):
             return
         case = cases[index % len(cases)]
         work = self.router.pool().works.get(case.work_id or "")
-        text = {"body_ref": "b", "body_sha256": "b", "body_size": 1, "note_ref": "n", "note_sha256": "n", "note_size": 1}
+        text = {
+            "body_ref": "b",
+            "body_sha256": "b",
+            "body_size": 1,
+            "note_ref": "n",
+            "note_sha256": "n",
+            "note_size": 1,
+        }
         data = {
             "case.wait": {"waits_for": "third_party", "wake_ms": self.router.now_ms + 60_000},
             "case.transfer": text | ({"to_agent": agent} if index % 2 else {"to_queue": "general"}),
@@ -76,12 +112,29 @@ class AnyHistory(RuleBasedStateMachine):
         if verb == "case.assign":
             self.router.overridden.add(agent)
             kind = "supervisor"
-        self.router.send(verb, kind=kind, agent=work.agent_id if work and kind == "agent" else None, case=case.id, token=work.token if work else None, data=data)
+        self.router.send(
+            verb,
+            kind=kind,
+            agent=work.agent_id if work and kind == "agent" else None,
+            case=case.id,
+            token=work.token if work else None,
+            data=data,
+        )
 
-    @rule(agent=st.sampled_from(AGENTS), presence=st.sampled_from(["available", "available", "away", "offline"]), mode=st.sampled_from(["keep", "keep_no_new", "return_work"]), until=st.booleans())
+    @rule(
+        agent=st.sampled_from(AGENTS),
+        presence=st.sampled_from(["available", "available", "away", "offline"]),
+        mode=st.sampled_from(["keep", "keep_no_new", "return_work"]),
+        until=st.booleans(),
+    )
     def presence(self, agent: str, presence: str, mode: str, until: bool) -> None:
         until_ms = self.router.now_ms + 120_000 if until and presence == "away" else None
-        self.router.send("agent.presence", kind="agent", agent=agent, data={"presence": presence, "mode": mode, "until_ms": until_ms})
+        self.router.send(
+            "agent.presence",
+            kind="agent",
+            agent=agent,
+            data={"presence": presence, "mode": mode, "until_ms": until_ms},
+        )
 
     @rule(skills=st.sampled_from(SKILLS), gone=st.sampled_from([*AGENTS, "nobody"]))
     def roster(self, skills: str, gone: str) -> None:
@@ -109,11 +162,13 @@ TestAnyHistory = AnyHistory.TestCase
 
 
 def test_policy_struct_and_configuration_model_hold_the_same() -> None:
-    routing = source.validate(Routing, source.parse("routing.yaml", ROUTING.encode()))
+    routing = validate(Routing, source.parse("routing.yaml", ROUTING.encode()))
     pool = routing.pools[0]
     policy = decode(pool_policy(pool))
     assert set(Policy.__struct_fields__) == set(type(pool).model_fields)
     assert set(policy.queues[0].__struct_fields__) == set(type(pool.queues[0]).model_fields)
-    assert set(policy.queues[0].steps[0].__struct_fields__) == set(type(pool.queues[0].steps[0]).model_fields)
+    assert set(policy.queues[0].steps[0].__struct_fields__) == set(
+        type(pool.queues[0].steps[0]).model_fields
+    )
     assert set(policy.offer.__struct_fields__) == set(type(pool.offer).model_fields)
     assert policy.queues[0].steps[1].after_ms == pool.queues[0].steps[1].after_ms == 300_000

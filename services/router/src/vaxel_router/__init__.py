@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md."""
+"""The only decider: commands in, decisions out. Start at :mod:`vaxel_router.core.engine`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -86,8 +86,9 @@ def to_record(topic: str, raw: Any) -> Record:
 
 
 class TopicReader:
-    """Reads all partitions of one topic, each from its cursor; partitions in any order.
+    """Reads partitions of one topic, each from its cursor; partitions in any order.
 
+    ``partitions`` names those to read; left out, all of them.
     ``cursors`` are by partition. Where there are none at all, ``cold_start`` (by default the
     settings') decides: "halt" raises Fatal unless the log has never had a record, "genesis" reads
     from offset 0. Where the store knows some partitions, one that it doesn't know had no record
@@ -102,10 +103,12 @@ class TopicReader:
         cursors: Mapping[int, TopicCursor],
         *,
         cold_start: Literal["halt", "genesis"] | None = None,
+        partitions: Sequence[int] | None = None,
     ) -> None:
         self._settings = settings
         self._topic = topic
         self._cursors = dict(cursors)
+        self._only = partitions
         self._cold_start = "genesis" if cursors else cold_start or settings.cold_start
         self._gaps_allowed = declared(topic).cleanup == "compact"
         self._offsets = Offsets(settings)
@@ -117,16 +120,17 @@ class TopicReader:
         Raises Fatal where one doesn't fit the log, Retryable without a broker.
         """
         count = await partition_count(self._settings, self._topic)
-        begins = await self._offsets.begins(self._topic, range(count))
-        ends = await self._offsets.ends(self._topic, range(count))
-        for partition in range(count):
+        own = list(range(count)) if self._only is None else list(self._only)
+        begins = await self._offsets.begins(self._topic, own)
+        ends = await self._offsets.ends(self._topic, own)
+        for partition in own:
             cursor = self._cursors.get(partition) or self._cold(partition, ends[partition])
             self._cursors[partition] = cursor
             await self._verify(cursor, begins[partition], ends[partition])
         consumer = AIOKafkaConsumer(**consumer_options(self._settings))
         await _bounded(self._settings, consumer, consumer.start())
         self._consumer = consumer
-        consumer.assign([self._tp(partition) for partition in range(count)])
+        consumer.assign([self._tp(partition) for partition in own])
         for partition, cursor in self._cursors.items():
             consumer.seek(self._tp(partition), cursor.offset + 1)
 

@@ -43,7 +43,8 @@ def apply_batch(world: World, batch: Batch, seq: int) -> None:
 
 def finish_batch(world: World, batch: Batch) -> None:
     """What a record changes besides its decisions: the clock reading, and whose input is done."""
-    world.state.open = batch.open
+    if batch.claim is None:
+        world.state.open = batch.open
     if batch.tick_ms is not None:
         world.state.now_ms = max(world.state.now_ms, batch.tick_ms)
     for decision in batch.decisions:

@@ -1,0 +1,13 @@
+"""``python -m vaxel_router``."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from vaxel_router.bootstrap import NAME, build
+from vaxel_router.config import RouterSettings
+from vaxel_shared.service import run
+
+if __name__ == "__main__":
+    settings = RouterSettings()
+    run(NAME, settings, partial(build, settings))

@@ -1,0 +1,21 @@
+"""What the router is told besides the common settings."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from vaxel_shared.settings import Settings
+
+
+class RouterSettings(Settings):
+    """Each is read from ``VAXEL_<NAME>``."""
+
+    snapshot_records: int = Field(default=500, ge=1)
+    """A snapshot, and the digest of the state in a record, every so many records."""
+
+    poll_ms: int = Field(default=200, ge=1, le=5_000)
+    """How long to wait for input before looking at the clock: the granularity of timers."""
+
+    def owns(self, partition: int) -> bool:
+        """Ownership is static: instance i of n owns the partitions p with p mod n = i."""
+        return partition % self.instances == self.instance
