@@ -104,12 +104,28 @@ async def _configs(
     return found
 
 
-async def group_offsets(settings: Settings, group: str, topic: str) -> dict[int, int]:
-    """The next offsets that a group has committed, by partition; for display."""
+@dataclass(frozen=True, slots=True)
+class GroupOffset:
+    """What a group has committed for a partition: its next offset and a note beside it."""
+
+    offset: int
+    metadata: str
+
+
+async def group_offsets(settings: Settings, group: str, topic: str) -> dict[int, GroupOffset]:
+    """What a group (full name) has committed of a topic, by partition; empty where nothing.
+
+    aiokafka hides this answer's error code, and an unhealthy coordinator looks like a group
+    without offsets: never take "empty" for proof that there were none.
+    """
     async with _asking(settings) as client:
         rows = await client.list_consumer_group_offsets(group)
     name = settings.topic(topic)
-    return {tp.partition: row.offset for tp, row in rows.items() if tp.topic == name}
+    return {
+        tp.partition: GroupOffset(row.offset, row.metadata)
+        for tp, row in rows.items()
+        if tp.topic == name
+    }
 
 
 class Offsets:
