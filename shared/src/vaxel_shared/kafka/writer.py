@@ -121,11 +121,15 @@ class ChainWriter:
         judge = Judge(verify_start(base, first, end, None))
 
         def visit(raw: RawRecord) -> None:
+            if raw.offset == base.offset:
+                verify_start(base, first, end, raw.value)
+            if raw.offset <= base.read:
+                return
             record = judge.judge(raw)
             if record is not None:
                 self._seen(record, judge.state, fold, start)
 
-        await scan(self._log, base.read + 1, end, visit)
+        await scan(self._log, max(base.offset, first), end, visit)
         if judge.state.seq > known.seq:
             self._misses = 0  # somebody got a record in, perhaps we ourselves
         self._position = judge.state
