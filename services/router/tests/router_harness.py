@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
-from vaxel_shared.config.validation import validate
 
 from vaxel_router.core import state as states
 from vaxel_router.core.apply import apply_batch
@@ -19,6 +18,7 @@ from vaxel_router.core.state import State, World
 from vaxel_shared.config import source
 from vaxel_shared.config.roster import Roster
 from vaxel_shared.config.routing import Routing, policy_version, pool_policy
+from vaxel_shared.config.source import validate
 from vaxel_shared.contracts import wire
 
 LOG_ID = "0123456789abcdef0123456789abcdef"

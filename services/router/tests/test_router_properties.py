@@ -6,11 +6,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from router_harness import ROSTER, ROUTING, Router
-from vaxel_shared.config.validation import validate
 
 from vaxel_router.core.policy import Policy, decode
 from vaxel_shared.config import source
 from vaxel_shared.config.routing import Routing, pool_policy
+from vaxel_shared.config.source import validate
 from vaxel_shared.contracts.decisions import DATA, Decision
 
 AGENTS = ["a01", "a02", "a03", "a04"]

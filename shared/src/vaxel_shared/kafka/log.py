@@ -14,7 +14,7 @@ every append has a deadline of ours, and after a failure the producer is abandon
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -277,13 +277,20 @@ async def stop_client(consumer: Any | None) -> None:
         await _bounded(consumer.stop())
 
 
-async def _bounded(closing: Any) -> None:
-    """Wait for a client to close, but not for long: what hangs here dies with the process."""
-    try:
-        async with asyncio.timeout(READ_TIMEOUT_MS / 1000):
-            await closing
-    except (KafkaError, OSError, TimeoutError):
-        return  # it was to be thrown away
+async def _bounded(closing: Coroutine[Any, Any, None]) -> None:
+    """Wait for a client to close, but not for long: what hangs here dies with the process.
+
+    In a task of its own: aiokafka's ``stop()`` can end in a CancelledError that isn't ours (of a
+    task that it cancelled before that had begun), and would take the caller along.
+    """
+    task = asyncio.ensure_future(closing)
+    done, _ = await asyncio.wait({task}, timeout=READ_TIMEOUT_MS / 1000)
+    if not done:
+        task.cancel()
+    elif not task.cancelled():
+        error = task.exception()  # Kafka's own don't matter: it was to be thrown away
+        if error is not None and not isinstance(error, KafkaError | OSError):
+            raise error
 
 
 def _away(settings: Settings, what: str, error: BaseException) -> str:
