@@ -18,6 +18,15 @@ from vaxel_shared import reasons
             "doesn't speak the language (languages fi or en)",
         ),
         (reasons.term("language_level", 8), "level in the language: 8"),
+        (
+            reasons.rejection("barred", {"until_ms": 1_700_000_000_000}),
+            "declined or missed this work not long ago (until 2023-11-14T22:13:20.000Z)",
+        ),
+        (
+            reasons.term("idle_since_ms", 1_700_000_000_000),
+            "without new work the longest: 2023-11-14T22:13:20.000Z",
+        ),
+        (reasons.term("idle_since_ms", 0), "without new work the longest: ever"),
         (reasons.refusal("not_owner"), "somebody else has this work"),
         (reasons.outcome("unseen"), "never reached the agent"),
         (reasons.rejection("too_tall", {"cm": 210}), "too_tall (cm 210)"),

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vaxel_shared.contracts.cloudevents import iso_ms
+
 REJECTIONS = {
     "not_in_tier": "not in a tier that this step reaches",
     "presence_away": "away",
@@ -32,7 +34,7 @@ TERMS = {
     "tier": "in tier (the lowest first)",
     "language_level": "level in the language",
     "spare_skill": "skill beyond what is needed (less is better: it keeps rare skills free)",
-    "idle_since_ms": "idle the longest",
+    "idle_since_ms": "without new work the longest",
 }
 """What made the winner win, in the order of comparison."""
 
@@ -69,7 +71,7 @@ def rejection(code: str, params: Mapping[str, Any] | None = None) -> str:
 
 def term(code: str, value: int) -> str:
     """One term of a winner's score: ``level in the language: 8``."""
-    return f"{TERMS.get(code, code)}: {value}"
+    return f"{TERMS.get(code, code)}: {_value(code, value)}"
 
 
 def refusal(code: str, params: Mapping[str, Any] | None = None) -> str:
@@ -83,9 +85,18 @@ def outcome(code: str) -> str:
 
 
 def _text(table: Mapping[str, str], code: str, params: Mapping[str, Any] | None) -> str:
-    said = ", ".join(f"{name} {_value(value)}" for name, value in (params or {}).items())
-    return table.get(code, code) + (f" ({said})" if said else "")
+    said = [
+        f"{name.removesuffix('_ms').replace('_', ' ')} {_value(name, value)}"
+        for name, value in (params or {}).items()
+        if value is not None
+    ]
+    return table.get(code, code) + (f" ({', '.join(said)})" if said else "")
 
 
-def _value(value: Any) -> str:
-    return " or ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _value(name: str, value: Any) -> str:
+    """A parameter in words: lists as alternatives, instants as such."""
+    if isinstance(value, list):
+        return " or ".join(map(str, value)) or "none"
+    if name.endswith(("since_ms", "until_ms")) and isinstance(value, int):
+        return iso_ms(value) if value > 0 else "ever"
+    return str(value)

@@ -27,11 +27,13 @@ from vaxel_shared.blobs import FolderBlobs
 from vaxel_shared.errors import Fatal, VaxelError
 from vaxel_shared.kafka import chain
 from vaxel_shared.kafka.topic_reader import Record
-from vaxel_shared.kafka.topics import DECISIONS, TOPICS, WORK, read_log_id
+from vaxel_shared.kafka.topics import DECISIONS, SNAPSHOTS, TOPICS, WORK, read_log_id
 from vaxel_shared.settings import Settings
 from vaxel_shared.version import ENGINE
 
 FORMAT = 1
+_REFERRING = (SNAPSHOTS, DECISIONS, WORK)
+"""Topics whose records name records of others, the one that names most first."""
 MANIFEST = "manifest.json"
 _REFS = {
     "policy.adopted": "ref",
@@ -59,9 +61,11 @@ async def export(
     Raises VaxelError where the broker, the log or the disk is in the way.
     """
     writer = _Export(settings, folder, await read_log_id(settings), bars)
-    topics = {}
-    for topic in [item.name for item in TOPICS if not names or item.name in names]:
-        topics[topic] = {"partitions": await writer.topic(topic)}
+    chosen = [item.name for item in TOPICS if not names or item.name in names]
+    # What refers to other topics is bounded first: what it refers to is then in the export as well.
+    chosen.sort(key=lambda name: _REFERRING.index(name) if name in _REFERRING else len(_REFERRING))
+    within = {topic: await bounds(settings, topic) for topic in chosen}
+    topics = {topic: {"partitions": await writer.topic(topic, within[topic])} for topic in chosen}
     manifest = {
         "format": FORMAT,
         "log_id": writer.log_id,
@@ -122,9 +126,8 @@ class _Export:
         self._folder = folder
         self._bars = bars
 
-    async def topic(self, topic: str) -> list[dict[str, Any]]:
+    async def topic(self, topic: str, within: dict[int, Bounds]) -> list[dict[str, Any]]:
         """Write one topic; answers what the manifest says of its partitions."""
-        within = await bounds(self._settings, topic)
         total = sum(one.end - one.begin for one in within.values())
         bar = self._bars.add_task(topic, total=total)
         files = {

@@ -1,0 +1,188 @@
+"""Why a case went where it went, out of its timeline: pure, so that every sentence can be tested.
+
+Input are the register's answers; output is plain data, the same that `vaxel explain --json` prints.
+Reason codes stay codes here and get their words beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from vaxel_shared import reasons
+from vaxel_shared.contracts.cloudevents import iso_ms
+
+Data = dict[str, Any]
+Names = Mapping[str, str]
+
+_TOLD = (
+    "case.opened", "case.joined", "case.reopened", "case.replied", "case.waiting", "case.resolved",
+    "case.closed", "case.handed_over", "work.queued", "work.stepped", "work.escalated",
+    "work.assigned", "work.wrapping", "work.cancelled", "work.abandoned", "offer.made",
+    "offer.ended", "command.refused",
+)  # fmt: skip
+"""Decisions that say something of the way; effects and repeats don't."""
+
+
+def story(case: Data, live: Data | None, names: Names) -> Data:
+    """Everything that explains a case: ``rule``, ``steps`` in order, and ``now``.
+
+    ``case`` is the register's detail, ``live`` the router's view or None, ``names`` the agents' by
+    id, as far as the viewer may know them.
+    """
+    decisions = [entry for entry in case["timeline"] if entry["kind"] == "decision"]
+    return {
+        "case": case["number"],
+        "status": case["status"],
+        "channel": case["channel"],
+        "language": case["language"],
+        "queue": case["queue"],
+        "priority": case["priority"],
+        "agent": person(case["agent"], names),
+        "rule": case.get("rule"),
+        "labels": case.get("labels", []),
+        "steps": [_step(entry, names) for entry in decisions if entry["type"] in _TOLD],
+        "now": _now(live, names) if live is not None else None,
+    }
+
+
+def person(agent_id: str | None, names: Names) -> Data | None:
+    """An agent as shown: the id, and the name where it may be known."""
+    if agent_id is None:
+        return None
+    return {"id": agent_id} | ({"name": names[agent_id]} if agent_id in names else {})
+
+
+def called(who: Data | None) -> str:
+    """A person in one phrase: ``Aino Koskela (a01)``."""
+    if who is None:
+        return "nobody"
+    return f"{who['name']} ({who['id']})" if "name" in who else str(who["id"])
+
+
+def _step(entry: Data, names: Names) -> Data:
+    """One decision: when, what in words, and its reasons where it has some."""
+    data = entry.get("data") or {}
+    step: Data = {"at": entry["at"], "type": entry["type"], "policy": entry.get("policy")}
+    step["text"] = _sentence(entry["type"], data, person(entry.get("agent"), names))
+    step["agent"] = person(entry.get("agent"), names)
+    if isinstance(data.get("rule"), dict):
+        step["rule"] = data["rule"]
+    if "step_at" in data:
+        step["step"] = {"id": f"{data.get('queue', '')}[{data['step']}]", "at": data["step_at"]}
+    if isinstance(data.get("explain"), dict):
+        step["explain"] = explained(data["explain"], names)
+    return {name: value for name, value in step.items() if value is not None}
+
+
+def explained(explain: Data, names: Names) -> Data:
+    """An ``Explain`` with words: rejected grouped by code, the largest group first."""
+    rejected = explain.get("rejected") or []
+    counts = explain.get("by_code") or {}
+    groups = [
+        {
+            "code": code,
+            "text": reasons.rejection(code),
+            "count": count,
+            "agents": [
+                {**(person(item["agent_id"], names) or {}), "text": _detail(item)}
+                for item in rejected
+                if item["code"] == code
+            ],
+        }
+        for code, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    told: Data = {
+        "candidates": explain.get("candidates"),
+        "eligible": explain.get("eligible"),
+        "rejected": groups,
+        "step": explain.get("step"),
+    }
+    if explain.get("terms"):
+        told["terms"] = [
+            {**term, "text": reasons.term(term["code"], term["value"])} for term in explain["terms"]
+        ]
+        told["tie_break"] = explain.get("tie_break")
+    return told
+
+
+def _detail(item: Data) -> str:
+    return reasons.rejection(item["code"], item.get("params"))
+
+
+def _now(live: Data, names: Names) -> Data:
+    """What the router says right now."""
+    work = live.get("work")
+    now: Data = {"as_of": live.get("as_of"), "position": live.get("position")}
+    if work is None:
+        now["text"] = "nobody has anything to do on it"
+        return now
+    now["state"] = work["state"]
+    now["step"] = {"id": f"{work['queue']}[{work['step']}]", "at": work["step_at"]}
+    now["next_at"] = iso_ms(work["next_ms"]) if work.get("next_ms") else None
+    now["agent"] = person(work.get("agent_id"), names)
+    why = live.get("why_not_yet")
+    if why:
+        now["why_not_yet"] = explained(why, names)
+        now["text"] = f"waits in {work['queue']} at position {live.get('position')}"
+    else:
+        now["text"] = f"{work['state']}" + (f" to {called(now['agent'])}" if now["agent"] else "")
+    return {name: value for name, value in now.items() if value is not None}
+
+
+def _sentence(type_: str, data: Data, who: Data | None) -> str:
+    """What a decision says, in one line."""
+    match type_:
+        case "case.opened" | "case.reopened" | "case.joined":
+            return f"{type_.partition('.')[2]} {data.get('number', '')}: {_contact(data)}"
+        case "work.queued":
+            return f"queued in {data.get('queue')}: {_wants(data)} ({data.get('reason')})"
+        case "work.stepped":
+            return f"widened to step {data.get('step')}: {_wants(data)} ({data.get('reason')})"
+        case "work.escalated":
+            tiers = _list(data.get("to_tiers"))
+            return f"escalated to tier {tiers} ({data.get('reason')})"
+        case "offer.made":
+            return f"offered to {called(who)}, attempt {data.get('attempt')}"
+        case "offer.ended":
+            said = reasons.outcome(str(data.get("outcome")))
+            return f"{called(who)}: {said}" + _because(data)
+        case "work.assigned":
+            return f"assigned to {called(who)} (by {data.get('via')})"
+        case "case.waiting":
+            return f"waits for the {str(data.get('waits_for')).replace('_', ' ')}" + _because(data)
+        case "case.replied":
+            return f"answered; then {data.get('then')}"
+        case "command.refused":
+            return f"refused: {reasons.refusal(str(data.get('code')), data.get('params'))}"
+        case _:
+            return type_.replace(".", " ") + _because(data)
+
+
+def _contact(data: Data) -> str:
+    """What triage said of a contact."""
+    said = [f"queue {data.get('queue')}"] if data.get("queue") else []
+    if isinstance(data.get("rule"), dict):
+        said.append(f"rule {data['rule'].get('id')} ({data['rule'].get('at')})")
+    elif data.get("queue"):
+        said.append("no rule held: the account's queue")
+    if data.get("labels"):
+        said.append(f"labels {_list(data['labels'])}")
+    return ", ".join(said) or "the conversation goes on"
+
+
+def _wants(data: Data) -> str:
+    needs = data.get("requires") or {}
+    said = [f"tier {_list(data.get('tiers'))}"]
+    said += [f"{skill} {level} or better" for skill, level in (needs.get("skills") or {}).items()]
+    if needs.get("languages"):
+        said.append(f"speaks {' or '.join(needs['languages'])}")
+    return ", ".join(said)
+
+
+def _because(data: Data) -> str:
+    return f" ({data['reason']})" if data.get("reason") else ""
+
+
+def _list(items: Iterable[Any] | None) -> str:
+    return ", ".join(str(item) for item in items or ()) or "none"
