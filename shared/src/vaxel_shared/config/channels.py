@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from vaxel_shared.config.base import ConfigModel, Located
+from vaxel_shared.config.base import ConfigModel, LanguageTag, Located
 
 
 class Account(Located):
@@ -25,9 +25,9 @@ class Channels(ConfigModel):
     """The whole file."""
 
     deployment: str
-    languages: list[str] = Field(min_length=1)
+    languages: list[LanguageTag] = Field(min_length=1)
     """BCP 47 tags that this deployment answers in; language detection is restricted to them."""
-    default_language: str
+    default_language: LanguageTag
     accounts: list[Account] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from vaxel_shared.config.base import ConfigModel, Located
+from vaxel_shared.config.base import ConfigModel, LanguageTag, Located
 from vaxel_shared.contracts.commands import AgentProfile, ChannelCapacity
 
 Role = Literal["agent", "senior", "supervisor"]
@@ -35,7 +35,7 @@ class Agent(Located):
     role: Role = "agent"
     tier: int = Field(default=1, ge=1, le=9)
     skills: dict[str, int] = Field(default_factory=dict)
-    languages: dict[str, int] = Field(min_length=1)
+    languages: dict[LanguageTag, int] = Field(min_length=1)
     capacity: int = Field(default=4, ge=0, le=1000)
     channels: dict[str, Capacity] = Field(default_factory=lambda: {"email": Capacity(max=4)})
     present: bool = False

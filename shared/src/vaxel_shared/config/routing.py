@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from vaxel_shared.config.base import ConfigModel, Duration, Located
+from vaxel_shared.config.base import ConfigModel, Duration, LanguageTag, Located
 
 Level = int
 AfterReply = Literal["open", "waiting", "resolved"]
@@ -31,7 +31,7 @@ class LanguageFallback(ConfigModel):
     """When nobody took it in its own language for ``after``, these will do as well."""
 
     after_ms: Duration = Field(alias="after")
-    to: list[str] = Field(min_length=1)
+    to: list[LanguageTag] = Field(min_length=1)
 
 
 class Queue(Located):

@@ -30,7 +30,9 @@ def validate(model: type[M], document: Document) -> M:
     try:
         return model.model_validate(document.data)
     except ValidationError as error:
-        problems = [_explain(model, document, dict(item)) for item in error.errors()]
+        # A misspelt key is also a missing one: the misspelling explains more.
+        items = sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
+        problems = [_explain(model, document, dict(item)) for item in items]
         raise ConfigError(problems) from error
 
 
