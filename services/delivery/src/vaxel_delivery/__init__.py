@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md."""
+"""Delivery: what was decided, done, and what came of it said."""

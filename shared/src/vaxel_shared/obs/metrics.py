@@ -51,5 +51,6 @@ RESTORE_SECONDS = Gauge("vaxel_restore_seconds", "How long the last restore took
 
 EFFECTS = Counter("vaxel_effects", "Effects by kind and outcome.", ["kind", "state"])
 EFFECTS_PENDING = Gauge("vaxel_effects_pending", "Effects not done yet.")
+RELAY_UP = Gauge("vaxel_relay_up", "1 while the mail relay answers, else 0.")
 API_REQUESTS = Counter("vaxel_api_requests", "API requests.", ["route", "status"])
 API_SECONDS = Histogram("vaxel_api_seconds", "Time to answer.", ["route"])

@@ -28,8 +28,8 @@ GIVE_UP_MS: dict[Kind, int] = {
 }
 """How long after the first attempt an effect is tried again."""
 
-MISSING_MS_MAX = 60_000
-"""How long an effect waits for what it names (an interaction, a blob) once the log is read."""
+MISSING_PAUSE_MS_MIN = 100
+MISSING_PAUSE_MS_MAX = 30_000
 
 POSSIBLE_DUPLICATE = "possible_duplicate"
 
@@ -103,6 +103,17 @@ def after(effect: Effect, outcome: Outcome, now_ms: int) -> Next:
         state = negative if spent else waiting
         return Next(state, spent, outcome.code, again_ms, effect.repeats)
     return Next("unknown", spent, outcome.code, again_ms, effect.repeats + 1)
+
+
+def withheld(effect: Effect, code: str, now_ms: int) -> Next:
+    """What becomes of an effect that must not be attempted (again)."""
+    assert effect.state in {"pending", "unknown"}, "an attempt is judged by its outcome"
+    return Next("unknown" if effect.repeats else "failed", True, code, now_ms, effect.repeats)
+
+
+def missing_pause_ms(since_ms: int, now_ms: int) -> int:
+    """When to look again for what isn't there yet: after as long as it was missing, bounded."""
+    return min(MISSING_PAUSE_MS_MAX, max(MISSING_PAUSE_MS_MIN, now_ms - since_ms))
 
 
 def lane_of(kind: Kind, conversation: str, target: str) -> str:

@@ -18,6 +18,8 @@ FIRST_LINES_CHARS_MAX = 1_500
 
 NAME_CHARS_MAX = 120
 SUBJECT_CHARS_MAX = 800
+ADDRESS_CHARS_MAX = 1_000
+"""Far beyond what any server takes: it only bounds what is stored; sending checks the address."""
 
 _DAEMON = re.compile(
     r"^(mailer-?daemon|postmaster|no-?reply|do-?not-?reply|noreply-.*|no-reply-.*|bounces?([-+].*)?|"
@@ -55,11 +57,11 @@ def keep(interaction: Interaction) -> Kept | None:
         contact_id=interaction.id,
         conversation_key=interaction.conversation_key,
         account=interaction.account,
-        sender_address=interaction.sender.external_id,
+        sender_address=interaction.sender.external_id[:ADDRESS_CHARS_MAX],
         sender_name=clean(interaction.sender.name, NAME_CHARS_MAX),
         subject=clean(interaction.subject, SUBJECT_CHARS_MAX),
         message_id=parent[0] if parent else None,
-        in_reply_to=relations.in_reply_to if relations else None,
+        in_reply_to=next(iter(valid_ids([relations.in_reply_to or ""] if relations else [])), None),
         references=tuple(valid_ids(relations.references)) if relations else (),
         first_lines=first_lines(own_words),
         quiet=_quiet(interaction),

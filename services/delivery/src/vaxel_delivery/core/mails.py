@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 
-from vaxel_delivery.core.addresses import address, clean, domain_of
+from vaxel_delivery.core.addresses import address, clean, domain_of, is_safe
 from vaxel_delivery.core.kept import Kept
 from vaxel_delivery.core.mime import mailbox, render, text_value
 from vaxel_delivery.core.texts.shape import Texts
@@ -34,6 +34,12 @@ class Mail:
     in_reply_to: str | None
     references: tuple[str, ...]
     raw: bytes
+
+    def __post_init__(self) -> None:
+        # The SMTP client cuts an address at a line break instead of refusing it.
+        assert is_safe(self.envelope_from), "an envelope sender that was checked"
+        assert self.envelope_to, "a recipient"
+        assert is_safe(self.envelope_to), "a recipient that was checked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ class OfferFacts:
     subject: str
     first_lines: str
     explain: dict[str, Any]
+    known: bool = True
+    """Whether the interaction behind it has been read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

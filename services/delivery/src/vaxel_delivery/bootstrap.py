@@ -1,0 +1,132 @@
+"""The one place that wires delivery together."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from pathlib import Path
+
+from vaxel_delivery.config import LiveFiles
+from vaxel_delivery.shell.dispatch import Dispatcher
+from vaxel_delivery.shell.feed import DecisionsFeed, InteractionsFeed
+from vaxel_delivery.shell.lock import only_one
+from vaxel_delivery.shell.outbox import Outbox
+from vaxel_delivery.shell.prepare import Preparer
+from vaxel_delivery.shell.publish import SOURCE, Publisher
+from vaxel_delivery.shell.relay import RelayGate
+from vaxel_delivery.shell.smtp import SmtpSender
+from vaxel_delivery.shell.store import Store
+from vaxel_delivery.shell.waiters import Waiters
+from vaxel_delivery.shell.web import Pages
+from vaxel_shared.blobs import FolderBlobs
+from vaxel_shared.clock import Clock, SystemClock
+from vaxel_shared.crypto.keys import Keyring
+from vaxel_shared.kafka.client import wait_for_broker
+from vaxel_shared.kafka.deadletters import park
+from vaxel_shared.kafka.producer import Producer
+from vaxel_shared.kafka.reader import DecisionsReader
+from vaxel_shared.kafka.records import ChainCursor
+from vaxel_shared.kafka.topic_reader import Record, TopicCursor, TopicReader
+from vaxel_shared.kafka.topics import DECISIONS, INTERACTIONS
+from vaxel_shared.service import Service
+from vaxel_shared.settings import Settings
+from vaxel_shared.sql import make_engine, migrate
+
+NAME = "delivery"
+MIGRATIONS = Path(__file__).parent / "migrations"
+BROKER_WAIT_MS = 60_000
+FORGET_EVERY_S = 3_600.0
+
+
+async def build(settings: Settings) -> Service:
+    """Everything that delivery is made of, ready to run.
+
+    Raises Fatal where another delivery holds the database, where key or cursors don't fit, or the
+    configuration is wrong; Retryable without a broker.
+    """
+    only_one(settings)
+    clock = SystemClock()
+    files = LiveFiles(settings.config_dir)
+    keyring = Keyring.load(settings.secrets)
+    await migrate(settings, NAME, MIGRATIONS)
+    store = Store(make_engine(settings, NAME))
+    await wait_for_broker(settings, BROKER_WAIT_MS)
+    producer = await Producer.start(settings, SOURCE)
+
+    async def parking(record: Record, reason: str) -> None:
+        await park(producer, settings, record, service=NAME, error_class="poison", reason=reason)
+
+    preparer = Preparer(
+        store=store,
+        blobs=FolderBlobs(settings.blobs),
+        files=lambda: files.now,
+        keyring=keyring,
+        base_url=lambda: (files.now.connectors.public_url or settings.url(NAME)).rstrip("/"),
+    )
+    publisher, waiters = Publisher(producer, clock), Waiters()
+    dispatcher = Dispatcher(
+        outbox=Outbox(store, uuid.uuid4().hex),
+        preparer=preparer,
+        sender=SmtpSender(settings, lambda: files.now.connectors.mail.relay),
+        publisher=publisher,
+        gate=RelayGate(),
+        clock=clock,
+        ready=lambda: decisions.caught_up and interactions.caught_up,
+    )
+    decisions_reader, interactions_reader = await _readers(settings, store)
+    wake = dispatcher.wake.set
+    decisions = DecisionsFeed(decisions_reader, store, waiters, parking, wake)
+    interactions = InteractionsFeed(interactions_reader, store, clock, parking, wake)
+    await interactions.begin()
+    await decisions.begin()
+
+    pages = Pages(
+        offer=store.offer,
+        facts=preparer.facts,
+        answers=publisher,
+        waiters=waiters,
+        keyring=keyring,
+        language=lambda: files.now.channels.default_language,
+        clock=clock,
+    )
+
+    def not_ready() -> list[str]:
+        feeds = (("decisions", decisions), ("interactions", interactions))
+        return [f"reading {name} to the log's end" for name, feed in feeds if not feed.caught_up]
+
+    return Service(
+        name=NAME,
+        settings=settings,
+        tasks={
+            "decisions": decisions.run,
+            "interactions": interactions.run,
+            "dispatch": dispatcher.run,
+            "config": files.watch,
+            "forget": lambda stop: _forget(store, clock, stop),
+        },
+        routes=pages.routes(),
+        not_ready=not_ready,
+        closers=[store.close, producer.close, decisions_reader.close, interactions_reader.close],
+    )
+
+
+async def _readers(settings: Settings, store: Store) -> tuple[DecisionsReader, TopicReader]:
+    """Both readers, each from the places that the database has."""
+    chain = await store.cursors(DECISIONS)
+    plain = await store.cursors(INTERACTIONS)
+    return (
+        DecisionsReader(settings, {p: ChainCursor.from_row(row) for p, row in chain.items()}),
+        TopicReader(
+            settings, INTERACTIONS, {p: TopicCursor.from_row(row) for p, row in plain.items()}
+        ),
+    )
+
+
+async def _forget(store: Store, clock: Clock, stop: asyncio.Event) -> None:
+    """A task: delete what is too old, at the start and every hour."""
+    while not stop.is_set():
+        await store.forget(clock.wall_ms())
+        try:
+            await asyncio.wait_for(stop.wait(), FORGET_EVERY_S)
+        except TimeoutError:
+            continue

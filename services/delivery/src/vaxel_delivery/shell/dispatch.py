@@ -1,0 +1,219 @@
+"""The loop that carries effects out: fetch what is due, a worker a lane, judge, report.
+
+Order within an effect: claim (``sending``), send, judge, append what was sent, report, done. Each
+step is written before the next begins; a kill between any two leaves a row that says how far it
+came, and the next run goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from vaxel_delivery.core.effects import Effect, Outcome, after, missing_pause_ms, withheld
+from vaxel_delivery.shell.outbox import Outbox, Refused
+from vaxel_delivery.shell.prepare import Missing, Preparer, Ready, Withheld
+from vaxel_delivery.shell.publish import Publisher
+from vaxel_delivery.shell.relay import RelayGate
+from vaxel_delivery.shell.smtp import Sender
+from vaxel_shared.clock import Clock
+from vaxel_shared.errors import Poison, Retryable
+from vaxel_shared.obs import metrics
+from vaxel_shared.obs.logging import get_logger
+
+WORKERS_MAX = 8
+"""Mails under way at once: a relay limits connections from one address, often to ten or twenty."""
+
+IDLE_MS = 500
+"""How long the loop sleeps when nothing wakes it: the grain of every pause."""
+
+DRAIN_MS = 5_000
+"""How long a stop waits for mails under way; what is cut off then is ``unknown`` and repeated."""
+
+REPORT_PAUSE_MS = 1_000
+
+
+class Dispatcher:
+    """Carries effects out until it is asked to stop."""
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        preparer: Preparer,
+        sender: Sender,
+        publisher: Publisher,
+        gate: RelayGate,
+        clock: Clock,
+        ready: Callable[[], bool],
+    ) -> None:
+        self._outbox = outbox
+        self._preparer = preparer
+        self._sender = sender
+        self._publisher = publisher
+        self._gate = gate
+        self._clock = clock
+        self._ready = ready
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self.wake = asyncio.Event()
+        """Set by whoever has written new effects."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """A task: acts only once both logs have been read to their ends."""
+        recovered = await self._outbox.recover(self._clock.wall_ms())
+        if recovered:
+            get_logger().warning("effects_unknown", count=recovered, cause="run_ended")
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            while not stop.is_set():
+                self.wake.clear()
+                if self._ready():
+                    await self._start_due()
+                woken = asyncio.ensure_future(self.wake.wait())
+                waits = {stopping, woken, *self._under_way.values()}
+                await asyncio.wait(
+                    waits, timeout=IDLE_MS / 1000, return_when=asyncio.FIRST_COMPLETED
+                )
+                woken.cancel()
+                self._collect()
+        finally:
+            stopping.cancel()
+            await self._drain()
+
+    async def step(self) -> int:
+        """Carry out all that is due now, one effect after the other; says how many."""
+        due = await self._outbox.due(self._clock.wall_ms())
+        for effect in due:
+            await self.carry_out(effect)
+        return len(due)
+
+    async def _start_due(self) -> None:
+        free = WORKERS_MAX - len(self._under_way)
+        if free <= 0:
+            return
+        count, _ = await self._outbox.waiting()
+        metrics.EFFECTS_PENDING.set(count)
+        now_ms = self._clock.wall_ms()
+        for effect in await self._outbox.due(now_ms) if count else []:
+            if free <= 0:
+                break
+            if effect.effect_id in self._under_way:
+                continue
+            task = asyncio.ensure_future(self.carry_out(effect))
+            self._under_way[effect.effect_id] = task
+            free -= 1
+
+    def _collect(self) -> None:
+        """Let go of finished workers; an unforeseen error in one ends the loop, and the process."""
+        for effect_id, task in list(self._under_way.items()):
+            if task.done():
+                del self._under_way[effect_id]
+                task.result()
+
+    async def _drain(self) -> None:
+        if not self._under_way:
+            return
+        _, late = await asyncio.wait(self._under_way.values(), timeout=DRAIN_MS / 1000)
+        for task in late:
+            task.cancel()
+        if late:
+            get_logger().warning("drain_cut_off", count=len(late))
+            await asyncio.wait(late, timeout=1)
+
+    async def carry_out(self, effect: Effect) -> None:
+        """One effect as far as it goes now: attempt it, and report it once it is final."""
+        started_ms = self._clock.monotonic_ms()
+        judged = effect if effect.final else await self._attempt(effect)
+        if judged is None:
+            return
+        reported = judged.final and await self._report(judged)
+        if reported or not judged.final:
+            _say(judged, self._clock.monotonic_ms() - started_ms, self._clock.wall_ms())
+
+    async def _attempt(self, effect: Effect) -> Effect | None:
+        """The effect as it stands after an attempt; None where there was none to judge."""
+        now_ms = self._clock.wall_ms()
+        prepared = await self._preparer.prepare(effect, now_ms)
+        if isinstance(prepared, Missing):
+            return await self._wait_for(effect, prepared, now_ms)
+        if isinstance(prepared, Withheld):
+            return await self._withhold(effect, prepared, now_ms)
+        return await self._send(effect, prepared, now_ms)
+
+    async def _send(self, effect: Effect, ready: Ready, now_ms: int) -> Effect | None:
+        if not self._gate.admit(now_ms):
+            await self._outbox.postpone(effect, self._gate.again_ms(now_ms), None)
+            return None
+        claimed = await self._outbox.claim(
+            effect, now_ms, outbound=ready.outbound, automatic=ready.automatic
+        )
+        if not isinstance(claimed, Effect):
+            self._gate.release()
+        if claimed is None:
+            return None
+        if isinstance(claimed, Refused):
+            return await self._outbox.settle(effect, withheld(effect, claimed.code, now_ms), now_ms)
+        outcome = Outcome("lost", "cut_off")
+        try:
+            outcome = await self._sender.send(ready.mail)
+        finally:
+            self._gate.judge(outcome, self._clock.wall_ms())
+        now_ms = self._clock.wall_ms()
+        following = self._gate.adjust(after(claimed, outcome, now_ms), now_ms)
+        if not following.final:
+            metrics.RETRIES.labels("relay").inc()
+        return await self._outbox.settle(claimed, following, now_ms)
+
+    async def _wait_for(self, effect: Effect, missing: Missing, now_ms: int) -> Effect | None:
+        since_ms = effect.missing_since_ms if effect.missing_since_ms is not None else now_ms
+        if now_ms - since_ms >= missing.limit_ms:
+            return await self._outbox.settle(effect, withheld(effect, missing.code, now_ms), now_ms)
+        again_ms = now_ms + missing_pause_ms(since_ms, now_ms)
+        await self._outbox.postpone(effect, again_ms, since_ms)
+        return None
+
+    async def _withhold(self, effect: Effect, why: Withheld, now_ms: int) -> Effect | None:
+        if why.dropped:
+            await self._outbox.drop(effect, why.code)
+            return None
+        return await self._outbox.settle(effect, withheld(effect, why.code, now_ms), now_ms)
+
+    async def _report(self, effect: Effect) -> bool:
+        """Say what came of it; the row is done only after the broker has acknowledged both."""
+        try:
+            if effect.state == "sent":
+                await self._append_outbound(effect)
+            await self._publisher.result(effect)
+        except Retryable:
+            metrics.RETRIES.labels("report").inc()
+            again_ms = self._clock.wall_ms() + REPORT_PAUSE_MS
+            await self._outbox.postpone(effect, again_ms, effect.missing_since_ms)
+            return False
+        await self._outbox.done(effect)
+        return True
+
+    async def _append_outbound(self, effect: Effect) -> None:
+        try:
+            await self._publisher.outbound(effect)
+        except Poison as error:
+            # The mail is out: its result must not wait for a record that no topic takes.
+            get_logger().error("outbound_refused", effect_id=effect.effect_id, code=error.code)
+
+
+def _say(effect: Effect, duration_ms: int, now_ms: int) -> None:
+    """The canonical line of an effect, and its count."""
+    metrics.EFFECTS.labels(effect.kind, effect.state).inc()
+    get_logger().info(
+        "effect",
+        effect_id=effect.effect_id,
+        kind=effect.kind,
+        state=effect.state,
+        code=effect.code,
+        attempt=effect.attempt,
+        pool=effect.pool,
+        case_id=effect.case_id,
+        offer_id=effect.offer_id,
+        agent_id=effect.agent_id,
+        duration_ms=duration_ms,
+        wait_ms=now_ms - effect.made_ms,
+    )

@@ -1,0 +1,206 @@
+"""Reading both logs into the database: what was read and how far, in one transaction.
+
+After a start nothing is sent before both feeds have been at the end of their logs once: what has
+ended or was reported meanwhile is then known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from vaxel_delivery.core.kept import keep
+from vaxel_delivery.core.project import Change, Place, Unreadable, changes
+from vaxel_delivery.shell.store import Store
+from vaxel_delivery.shell.waiters import Waiters
+from vaxel_shared.clock import Clock
+from vaxel_shared.contracts.interaction import Interaction
+from vaxel_shared.errors import Retryable
+from vaxel_shared.kafka.records import ChainCursor, ChainRecord
+from vaxel_shared.kafka.retry import Backoff, Stopping
+from vaxel_shared.kafka.topic_reader import Record, TopicCursor
+from vaxel_shared.kafka.topics import DECISIONS
+from vaxel_shared.obs import metrics
+
+POLL_MS = 200
+BROKER_GONE_MS_MAX = 120_000
+"""A broker that restarts is back in seconds; after this a fresh process is the better try."""
+
+Park = Callable[[Record, str], Awaitable[None]]
+"""Write a dead letter for this record with this reason; returns once it is acknowledged."""
+
+
+class Decisions(Protocol):
+    """:class:`vaxel_shared.kafka.reader.DecisionsReader`."""
+
+    @property
+    def partitions(self) -> list[int]:
+        """All partitions, once started."""
+        ...
+
+    async def start(self) -> None:
+        """Verify the cursors."""
+        ...
+
+    async def poll(self, timeout_ms: int = 200, max_records: int = 200) -> list[ChainRecord]:
+        """Valid records."""
+        ...
+
+    def cursor(self, partition: int) -> ChainCursor:
+        """After the last valid record."""
+        ...
+
+    async def at_end(self) -> bool:
+        """Whether everything was read."""
+        ...
+
+
+class Interactions(Protocol):
+    """:class:`vaxel_shared.kafka.topic_reader.TopicReader`."""
+
+    @property
+    def partitions(self) -> list[int]:
+        """All partitions, once started."""
+        ...
+
+    async def start(self) -> None:
+        """Verify the cursors."""
+        ...
+
+    async def poll(self, timeout_ms: int = 200, max_records: int = 500) -> list[Record]:
+        """The next records."""
+        ...
+
+    def cursor(self, partition: int) -> TopicCursor:
+        """After the last record."""
+        ...
+
+    async def at_end(self) -> bool:
+        """Whether everything was read."""
+        ...
+
+
+class DecisionsFeed:
+    """Valid decisions into the outbox and what else delivery remembers of them."""
+
+    def __init__(
+        self,
+        reader: Decisions,
+        store: Store,
+        waiters: Waiters,
+        park: Park,
+        wake: Callable[[], None],
+    ) -> None:
+        self._reader = reader
+        self._store = store
+        self._waiters = waiters
+        self._park = park
+        self._wake = wake
+        self.caught_up = False
+
+    async def begin(self) -> None:
+        """Start the reader, and store where it stands, so that no partition is ever without."""
+        await self._reader.start()
+        rows = [self._reader.cursor(partition).row() for partition in self._reader.partitions]
+        await self._store.fold([], rows)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """A task: read until asked to stop."""
+        await _read(self._round, "decisions", stop)
+
+    async def _round(self) -> None:
+        records = await self._reader.poll(POLL_MS)
+        if records:
+            await self.take(records)
+        if not self.caught_up and await self._reader.at_end():
+            self.caught_up = True
+            self._wake()
+
+    async def take(self, records: list[ChainRecord]) -> None:
+        """Store what some records say, and tell whoever waits for it."""
+        found: list[Change] = []
+        for record in records:
+            said = changes(_place(record), record.batch)
+            for change in said:
+                if isinstance(change, Unreadable):
+                    await self._park(_as_plain(record), f"unreadable_{change.type}"[:64])
+            found += said
+        cursors = {record.partition: record.cursor.row() for record in records}
+        await self._store.fold(found, cursors.values())
+        metrics.CONSUMED.labels(DECISIONS).inc(len(records))
+        self._waiters.tell(found)
+        self._wake()
+
+
+class InteractionsFeed:
+    """What answers need of each interaction, into the store."""
+
+    def __init__(
+        self, reader: Interactions, store: Store, clock: Clock, park: Park, wake: Callable[[], None]
+    ) -> None:
+        self._reader = reader
+        self._store = store
+        self._clock = clock
+        self._park = park
+        self._wake = wake
+        self.caught_up = False
+
+    async def begin(self) -> None:
+        """Start the reader, and store where it stands, so that no partition is ever without."""
+        await self._reader.start()
+        rows = [self._reader.cursor(partition).row() for partition in self._reader.partitions]
+        await self._store.keep([], rows, self._clock.wall_ms())
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """A task: read until asked to stop."""
+        await _read(self._round, "interactions", stop)
+
+    async def _round(self) -> None:
+        records = await self._reader.poll(POLL_MS)
+        if records:
+            await self.take(records)
+        if not self.caught_up and await self._reader.at_end():
+            self.caught_up = True
+            self._wake()
+
+    async def take(self, records: list[Record]) -> None:
+        """Store what some records hold."""
+        kept = []
+        for record in records:
+            try:
+                item = keep(Interaction.model_validate_json(record.value))
+            except ValidationError:
+                await self._park(record, "unreadable_interaction")
+                continue
+            if item is not None:
+                kept.append(item)
+        partitions = {record.partition for record in records}
+        rows = [self._reader.cursor(partition).row() for partition in sorted(partitions)]
+        await self._store.keep(kept, rows, self._clock.wall_ms())
+
+
+async def _read(round_: Callable[[], Awaitable[None]], what: str, stop: asyncio.Event) -> None:
+    """Rounds until asked to stop; a broker that is away is waited for, but not for ever."""
+    backoff = Backoff(BROKER_GONE_MS_MAX)
+    while not stop.is_set():
+        try:
+            await round_()
+            backoff.reset()
+        except Retryable as error:
+            try:
+                await backoff.pause(what, error, stop)
+            except Stopping:
+                return
+
+
+def _place(record: ChainRecord) -> Place:
+    return Place(record.header.log_id, record.partition, record.header.seq)
+
+
+def _as_plain(record: ChainRecord) -> Record:
+    return Record(
+        DECISIONS, record.partition, record.offset, record.timestamp_ms, None, record.raw, ()
+    )

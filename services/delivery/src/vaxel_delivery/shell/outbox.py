@@ -1,0 +1,223 @@
+"""The outbox: effects as rows, claimed before acting and judged after, one at a time a lane."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from vaxel_delivery.core.automatic import suppressed_by_history
+from vaxel_delivery.core.effects import Effect, Next
+from vaxel_delivery.shell.store import Store
+from vaxel_delivery.shell.tables import AUTOMATIC, EFFECTS, OFFERS
+from vaxel_shared.config.connectors import AutomaticMail
+
+DUE_MAX = 50
+"""Effects fetched at once: enough to keep every worker busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticTo:
+    """An acknowledgement that is about to be counted: to whom, where, under which limits."""
+
+    sender: str
+    conversation_key: str
+    limits: AutomaticMail
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A claim that was not granted: the effect was dropped, or ends with ``code``."""
+
+    code: str
+
+
+class Outbox:
+    """What is to be done, by whom it is being done, and what came of it."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self._store = store
+        self._run_id = run_id
+
+    async def recover(self, now_ms: int) -> int:
+        """A ``sending`` of an earlier run may or may not have happened: it becomes ``unknown``.
+
+        Answers how many there were.
+        """
+        async with self._store.writing() as connection:
+            updated = await connection.execute(
+                EFFECTS.update()
+                .where(EFFECTS.c.state == "sending", EFFECTS.c.run_id != self._run_id)
+                .values(
+                    state="unknown",
+                    code="run_ended",
+                    repeats=EFFECTS.c.repeats + 1,
+                    next_ms=now_ms,
+                    run_id=None,
+                )
+            )
+            return int(updated.rowcount)
+
+    async def due(self, now_ms: int) -> list[Effect]:
+        """The first effect of each lane, where its time has come; the longest due first."""
+        before = EFFECTS.alias("before")
+        earlier = (
+            select(before.c.id)
+            .where(
+                before.c.done.is_(False),
+                before.c.lane == EFFECTS.c.lane,
+                before.c.id < EFFECTS.c.id,
+            )
+            .exists()
+        )
+        query = (
+            select(EFFECTS)
+            .where(
+                EFFECTS.c.done.is_(False),
+                EFFECTS.c.next_ms <= now_ms,
+                EFFECTS.c.state != "sending",
+                ~earlier,
+            )
+            .order_by(EFFECTS.c.next_ms, EFFECTS.c.id)
+            .limit(DUE_MAX)
+        )
+        async with self._store.reading() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return [effect_of(dict(row)) for row in rows]
+
+    async def waiting(self) -> tuple[int, int | None]:
+        """How many effects aren't done, and the earliest instant at which one is to be tried."""
+        query = select(func.count(), func.min(EFFECTS.c.next_ms)).where(EFFECTS.c.done.is_(False))
+        async with self._store.reading() as connection:
+            count, next_ms = (await connection.execute(query)).one()
+        return int(count), next_ms
+
+    async def effect(self, effect_id: str) -> Effect | None:
+        """One effect as it stands now."""
+        async with self._store.reading() as connection:
+            row = await _row(connection, effect_id)
+        return None if row is None else effect_of(row)
+
+    async def claim(
+        self,
+        effect: Effect,
+        now_ms: int,
+        *,
+        outbound: str | None = None,
+        automatic: AutomaticTo | None = None,
+    ) -> Effect | Refused | None:
+        """Write ``sending`` before acting. None: it has ended meanwhile, nothing is to be done.
+
+        An acknowledgement is counted in the same transaction, so that no restart forgets it; one
+        beyond its limits is :class:`Refused`.
+        """
+        async with self._store.writing() as connection:
+            row = await _row(connection, effect.effect_id)
+            if row is None or row["final"] or row["state"] not in {"pending", "unknown"}:
+                return None
+            if automatic is not None:
+                code = await _count(connection, effect.effect_id, automatic, now_ms)
+                if code is not None:
+                    return Refused(code)
+            values = {
+                "state": "sending",
+                "run_id": self._run_id,
+                "attempt": row["attempt"] + 1,
+                "first_ms": now_ms if row["first_ms"] is None else row["first_ms"],
+                "missing_since_ms": None,
+                "outbound": outbound,
+            }
+            await connection.execute(
+                EFFECTS.update().where(EFFECTS.c.effect_id == effect.effect_id).values(values)
+            )
+        return effect_of({**row, **values})
+
+    async def settle(self, effect: Effect, following: Next, now_ms: int) -> Effect:
+        """Write what came of an attempt, or of one that must not be made."""
+        settled = replace(
+            effect,
+            state=following.state,
+            final=following.final,
+            code=following.code,
+            repeats=following.repeats,
+            finished_ms=now_ms if following.final else None,
+        )
+        written = ("state", "final", "code", "repeats", "finished_ms")
+        values = {name: getattr(settled, name) for name in written}
+        await self._update(effect, {**values, "next_ms": following.at_ms, "run_id": None})
+        return settled
+
+    async def postpone(self, effect: Effect, at_ms: int, missing_since_ms: int | None) -> None:
+        """Look again at ``at_ms``; nothing was tried."""
+        await self._update(effect, {"next_ms": at_ms, "missing_since_ms": missing_since_ms})
+
+    async def drop(self, effect: Effect, code: str) -> None:
+        """What it announces has ended: nothing is sent, nothing is reported."""
+        await self._update(effect, {"state": "dropped", "code": code, "final": True, "done": True})
+
+    async def done(self, effect: Effect) -> None:
+        """The router's log has the outcome: what was kept for it goes."""
+        await self._update(effect, {"done": True, "outbound": None})
+
+    async def offer_is_open(self, offer_id: str) -> bool:
+        """Whether an offer can still be accepted, as far as the log is read."""
+        async with self._store.reading() as connection:
+            query = select(OFFERS.c.state).where(OFFERS.c.offer_id == offer_id)
+            return (await connection.execute(query)).scalar() == "open"
+
+    async def _update(self, effect: Effect, values: dict[str, Any]) -> None:
+        async with self._store.writing() as connection:
+            await connection.execute(
+                EFFECTS.update().where(EFFECTS.c.effect_id == effect.effect_id).values(values)
+            )
+
+
+def effect_of(row: Mapping[str, Any]) -> Effect:
+    """A row of ``effects``."""
+    return Effect(**{name: row[name] for name in _FIELDS})
+
+
+_FIELDS = frozenset(Effect.__dataclass_fields__)
+
+
+async def _row(connection: AsyncConnection, effect_id: str) -> dict[str, Any] | None:
+    query = select(EFFECTS).where(EFFECTS.c.effect_id == effect_id)
+    row = (await connection.execute(query)).mappings().first()
+    return None if row is None else dict(row)
+
+
+async def _count(
+    connection: AsyncConnection, effect_id: str, to: AutomaticTo, now_ms: int
+) -> str | None:
+    """Count an acknowledgement, unless it was counted before; a code where it is one too many."""
+    known = select(AUTOMATIC.c.effect_id).where(AUTOMATIC.c.effect_id == effect_id)
+    if (await connection.execute(known)).first() is not None:
+        return None
+    in_conversation = await _sent(
+        connection,
+        (AUTOMATIC.c.conversation_key == to.conversation_key)
+        & (AUTOMATIC.c.at_ms > now_ms - to.limits.per_conversation_window_ms),
+    )
+    to_sender = await _sent(
+        connection,
+        (AUTOMATIC.c.sender == to.sender)
+        & (AUTOMATIC.c.at_ms > now_ms - to.limits.per_sender_window_ms),
+    )
+    code = suppressed_by_history(in_conversation, to_sender, to.limits)
+    if code is None:
+        row = {
+            "effect_id": effect_id,
+            "sender": to.sender,
+            "conversation_key": to.conversation_key,
+            "at_ms": now_ms,
+        }
+        await connection.execute(AUTOMATIC.insert().values(row))
+    return code
+
+
+async def _sent(connection: AsyncConnection, where: Any) -> int:
+    query = select(func.count()).select_from(AUTOMATIC).where(where)
+    return int((await connection.execute(query)).scalar_one())
