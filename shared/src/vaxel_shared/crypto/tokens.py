@@ -25,7 +25,7 @@ def sign(keyring: Keyring, purpose: str, payload: dict[str, Any]) -> str:
 
 def verify(keyring: Keyring, purpose: str, token: str) -> dict[str, Any] | None:
     """The payload of a token of ours for this purpose; None for any other string."""
-    if len(token) > TOKEN_CHARS_MAX:
+    if len(token) > TOKEN_CHARS_MAX or not token.isascii():
         return None
     version, _, rest = token.partition(".")
     body, _, mac = rest.partition(".")

@@ -1,0 +1,1 @@
+"""Readers, database and HTTP: everything that touches the world."""

@@ -1,0 +1,28 @@
+"""What the register is told besides the common settings; names start with ``VAXEL_``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from vaxel_register.core.limits import RATE_BURST, RATE_PER_S
+from vaxel_shared.settings import Settings
+
+
+class RegisterSettings(Settings):
+    """The register's settings."""
+
+    router_url: str | None = None
+    """Where the router answers live reads; left out, its port on this machine."""
+    api_rate_per_s: float = Field(default=RATE_PER_S, gt=0)
+    """Requests a second and token subject."""
+    api_burst: int = Field(default=RATE_BURST, ge=1)
+    """Requests at once of one token subject."""
+    agents_see_reasons: Literal["own", "all"] = "own"
+    """Whether agents see what ruled others out of an offer, or only what concerns themselves."""
+
+    @property
+    def router(self) -> str:
+        """The router's base address."""
+        return self.router_url or self.url("router")

@@ -1,0 +1,143 @@
+"""What the API takes: every body and query, checked; an unknown field is an error.
+
+A ``reason`` is a code, because commands stand on a topic that holds no text; words go into a note.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from vaxel_register.core.limits import (
+    DEADLETTERS_MAX,
+    NOTE_CHARS_MAX,
+    PAGE_DEFAULT,
+    PAGE_MAX,
+    QUERY_CHARS_MAX,
+    REPLY_CHARS_MAX,
+)
+
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+"""A short word such as ``on_break``; never a sentence, never a name."""
+
+Token = Annotated[str, StringConstraints(pattern=r"^\d{1,19}\.\d{1,5}$")]
+"""``<seq>.<index>`` of the offer or assignment that the client saw."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+"""The id of an agent or the name of a queue."""
+
+Status = Literal[
+    "open", "waiting_customer", "waiting_third_party", "waiting_internal", "resolved", "closed"
+]
+
+
+class Request(BaseModel):
+    """A body or query: immutable, nothing unknown in it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Answer(Request):
+    """The answer to an offer."""
+
+    token: Token | None = Field(default=None, description="The offer's, where the client saw one.")
+    reason: Code | None = Field(default=None, description="A code, such as `wrong_language`.")
+
+
+class Write(Request):
+    """Anything done to a case."""
+
+    token: Token | None = Field(
+        default=None, description="The assignment that the client saw; left out, the present one."
+    )
+
+
+class Reply(Write):
+    """An answer to the customer."""
+
+    text: str = Field(min_length=1, max_length=REPLY_CHARS_MAX)
+    then: Literal["open", "waiting", "resolved"] | None = Field(
+        default=None, description="What follows; left out, what the channel's policy says."
+    )
+    expected_seq: int | None = Field(
+        default=None,
+        ge=0,
+        description="`last_contact_seq` as the client saw it: refused if the customer wrote since.",
+    )
+
+
+class Note(Write):
+    """A note that no customer sees."""
+
+    text: str = Field(min_length=1, max_length=NOTE_CHARS_MAX)
+
+
+class Resolve(Write):
+    """Done."""
+
+    reason: Code | None = None
+
+
+class Wait(Write):
+    """Nobody works on it until somebody answers or it wakes."""
+
+    waits_for: Literal["customer", "third_party", "internal"] = Field(alias="for")
+    wake_at: AwareDatetime | None = None
+    reason: Code | None = None
+
+
+class Transfer(Write):
+    """To an agent or a queue, with a note for whoever gets it."""
+
+    to_agent: Name | None = None
+    to_queue: Name | None = None
+    note: str = Field(min_length=1, max_length=NOTE_CHARS_MAX)
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Transfer:
+        if (self.to_agent is None) == (self.to_queue is None):
+            raise ValueError("name exactly one of to_agent and to_queue")
+        return self
+
+
+class Escalate(Write):
+    """To a tier, or to the next one."""
+
+    tier: int | None = Field(default=None, ge=1, le=9)
+    reason: Code | None = None
+
+
+class Presence(Request):
+    """Whether an agent takes work."""
+
+    presence: Literal["available", "away", "offline"]
+    mode: Literal["keep", "keep_no_new", "return_work"] = Field(
+        default="keep", description="What becomes of the work in hand."
+    )
+    until: AwareDatetime | None = None
+    reason: Code | None = None
+
+
+class CasesQuery(Request):
+    """Which cases."""
+
+    q: str | None = Field(
+        default=None,
+        max_length=QUERY_CHARS_MAX,
+        description="Words that number, subject, customer or messages hold, all of them.",
+    )
+    status: Status | None = None
+    queue: str | None = Field(default=None, max_length=64)
+    agent: str | None = Field(default=None, max_length=64)
+    channel: str | None = Field(default=None, max_length=32)
+    limit: int = Field(default=PAGE_DEFAULT, ge=1, le=PAGE_MAX)
+    cursor: str | None = Field(
+        default=None, max_length=200, description="`next` of the page before."
+    )
+
+
+class LettersQuery(Request):
+    """How many dead letters."""
+
+    limit: int = Field(default=DEADLETTERS_MAX, ge=1, le=DEADLETTERS_MAX)

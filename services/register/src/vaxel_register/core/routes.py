@@ -1,0 +1,123 @@
+"""The API's routes, in one table: what serves and what the OpenAPI description is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from vaxel_register.core import requests, views
+from vaxel_register.core.access import Action
+
+BASE = "/api/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation. ``action`` None: anybody, without a token. ``takes``: a body, or a query."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    action: Action | None
+    answers: type[BaseModel]
+    takes: type[requests.Request] | None = None
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it appends a command."""
+        return self.method == "POST"
+
+
+def _read(
+    name: str,
+    path: str,
+    action: Action | None,
+    answers: type[BaseModel],
+    summary: str,
+    *,
+    takes: type[requests.Request] | None = None,
+) -> Route:
+    return Route(name, "GET", BASE + path, summary, action, answers, takes)
+
+
+def _write(
+    name: str, path: str, action: Action, takes: type[requests.Request], summary: str
+) -> Route:
+    return Route(name, "POST", BASE + path, summary, action, views.CommandResult, takes)
+
+
+ROUTES: tuple[Route, ...] = (
+    _read(
+        "cases", "/cases", Action.CASE_READ, views.CaseList,
+        "Cases, the newest first.", takes=requests.CasesQuery,
+    ),
+    _read(
+        "case", "/cases/{number}", Action.CASE_READ, views.CaseDetail,
+        "A case with its timeline: every interaction, decision with its reasons, and answer.",
+    ),
+    _read(
+        "case_live", "/cases/{number}/live", Action.CASE_READ, views.Live,
+        "What the router says of it right now: position, and why it waits.",
+    ),
+    _read("queues", "/queues", Action.QUEUE_READ, views.QueueList, "Queues and what waits."),
+    _read(
+        "queues_live", "/queues/live", Action.QUEUE_READ, views.Live,
+        "Queues as the router sees them right now.",
+    ),
+    _read("agents", "/agents", Action.AGENT_READ, views.AgentList, "Agents and their work."),
+    _read(
+        "agents_live", "/agents/live", Action.AGENT_READ, views.Live,
+        "Agents as the router sees them right now.",
+    ),
+    _read(
+        "inbox", "/agents/{id}/inbox", Action.INBOX_READ, views.Inbox,
+        "An agent's pending offers and work in hand.",
+    ),
+    _read(
+        "command", "/commands/{id}", Action.COMMAND_READ, views.CommandResult,
+        "What became of a command.",
+    ),
+    _read(
+        "deadletters", "/deadletters", Action.DEADLETTER_READ, views.LetterList,
+        "Records that could not be handled.", takes=requests.LettersQuery,
+    ),
+    _read("openapi", "/openapi.json", None, views.Live, "This description."),
+    _write(
+        "accept", "/offers/{id}/accept", Action.OFFER_ANSWER, requests.Answer,
+        "Take the offered work.",
+    ),
+    _write(
+        "decline", "/offers/{id}/decline", Action.OFFER_ANSWER, requests.Answer,
+        "Leave the offered work to somebody else.",
+    ),
+    _write(
+        "reply", "/cases/{number}/reply", Action.CASE_REPLY, requests.Reply,
+        "Answer the customer over the channel they came by.",
+    ),
+    _write(
+        "note", "/cases/{number}/note", Action.CASE_NOTE, requests.Note,
+        "Write a note that no customer sees.",
+    ),
+    _write(
+        "resolve", "/cases/{number}/resolve", Action.CASE_RESOLVE, requests.Resolve,
+        "Close the matter; the customer's next message opens it again.",
+    ),
+    _write(
+        "wait", "/cases/{number}/wait", Action.CASE_WAIT, requests.Wait,
+        "Wait for somebody; frees your hands.",
+    ),
+    _write(
+        "transfer", "/cases/{number}/transfer", Action.CASE_TRANSFER, requests.Transfer,
+        "Give it to an agent or a queue, with a note.",
+    ),
+    _write(
+        "escalate", "/cases/{number}/escalate", Action.CASE_ESCALATE, requests.Escalate,
+        "Give it to a higher tier.",
+    ),
+    _write(
+        "presence", "/agents/{id}/presence", Action.AGENT_PRESENCE, requests.Presence,
+        "Say whether an agent takes work.",
+    ),
+)  # fmt: skip

@@ -1,0 +1,252 @@
+"""Following the topics: each batch is projected and stored with its cursor in one transaction.
+
+A reader whose broker goes away is thrown away and made again from the stored cursors; one whose log
+isn't the one it read raises Fatal, and the process ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from vaxel_register.core.limits import (
+    CHECK_MS,
+    READ_PAUSE_MS_MAX,
+    READ_RETRIES_MAX,
+    STALL_MS_MAX,
+)
+from vaxel_register.core.projection import project, project_deadletter, project_interaction
+from vaxel_register.core.rows import Change
+from vaxel_register.shell.arrivals import Arrivals
+from vaxel_register.shell.store import CursorRow, Store
+from vaxel_shared.clock import Clock
+from vaxel_shared.contracts.deadletters import DeadLetter
+from vaxel_shared.contracts.interaction import Interaction
+from vaxel_shared.errors import Fatal, Retryable
+from vaxel_shared.kafka.reader import ChainCursor, ChainRecord, DecisionsReader
+from vaxel_shared.kafka.topic_reader import Record, TopicCursor, TopicReader
+from vaxel_shared.kafka.topics import DEADLETTERS, DECISIONS, INTERACTIONS
+from vaxel_shared.obs import metrics
+from vaxel_shared.obs.logging import get_logger
+from vaxel_shared.settings import Settings
+
+PAUSE_MS_MIN = 100
+
+
+class Cursor(Protocol):
+    """The place after what was read."""
+
+    def row(self) -> CursorRow:
+        """As the database keeps it."""
+        ...
+
+
+class Reader(Protocol):
+    """What :class:`DecisionsReader` and :class:`TopicReader` have in common."""
+
+    @property
+    def partitions(self) -> list[int]:
+        """All partitions."""
+        ...
+
+    async def start(self) -> None:
+        """Verify the cursors."""
+        ...
+
+    async def poll(self) -> Sequence[Any]:
+        """What came next; nothing where nothing came in time."""
+        ...
+
+    def cursor(self, partition: int) -> Cursor:
+        """After what :meth:`poll` answered."""
+        ...
+
+    async def at_end(self) -> bool:
+        """Whether all was read."""
+        ...
+
+    async def close(self) -> None:
+        """Let go."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What records come to: changes of rows, and the commands that they answer."""
+
+    changes: list[Change]
+    causes: frozenset[str] = frozenset()
+
+
+Park = Callable[[Record, str], Awaitable[None]]
+"""Parks a record that can't be read, with the reason's code. Raises Retryable if it can't."""
+
+
+def decisions_batch(records: Sequence[ChainRecord]) -> Batch:
+    """Valid records of the decisions."""
+    changes: list[Change] = []
+    causes: set[str] = set()
+    for record in records:
+        for index, decision in enumerate(record.batch.decisions):
+            changes += project(
+                decision,
+                partition=record.partition,
+                offset=record.offset,
+                seq=record.header.seq,
+                index=index,
+            )
+            causes.add(decision.cause)
+    return Batch(changes, frozenset(causes))
+
+
+async def interactions_batch(records: Sequence[Record], park: Park) -> Batch:
+    """Interactions; what is none becomes a dead letter first."""
+    changes: list[Change] = []
+    for record in records:
+        try:
+            interaction = Interaction.model_validate_json(record.value)
+        except ValidationError:
+            await park(record, "not_an_interaction")
+            continue
+        changes += project_interaction(
+            interaction,
+            partition=record.partition,
+            offset=record.offset,
+            timestamp_ms=record.timestamp_ms,
+        )
+    return Batch(changes)
+
+
+async def deadletters_batch(records: Sequence[Record], park: Park) -> Batch:
+    """Dead letters; what is none becomes one, which is one then."""
+    changes: list[Change] = []
+    for record in records:
+        try:
+            letter = DeadLetter.model_validate_json(record.value)
+        except ValidationError:
+            await park(record, "not_a_deadletter")
+            continue
+        changes += project_deadletter(letter, partition=record.partition, offset=record.offset)
+    return Batch(changes)
+
+
+Open = Callable[[Mapping[int, CursorRow]], Reader]
+Make = Callable[[Sequence[Any]], Awaitable[Batch]]
+
+
+class Follower:
+    """Follows one topic for as long as the process lives."""
+
+    def __init__(
+        self, topic: str, open_reader: Open, make: Make, *, store: Store, arrivals: Arrivals,
+        clock: Clock,
+    ) -> None:  # fmt: skip
+        self.topic = topic
+        self.caught_up = False
+        """Whether the log's end was reached once since the start."""
+        self._open = open_reader
+        self._make = make
+        self._store = store
+        self._arrivals = arrivals
+        self._clock = clock
+        self._failures = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow until ``stop``. Raises Fatal where going on would be wrong."""
+        while not stop.is_set():
+            reader = self._open(await self._store.cursors(self.topic))
+            try:
+                await reader.start()
+                # All of them at once: a store that knows none can't tell new from lost.
+                cursors = [reader.cursor(partition).row() for partition in reader.partitions]
+                await self._store.apply([], cursors)
+                await self._follow(reader, stop)
+            except Retryable as error:
+                await self._pause(error, stop)
+            finally:
+                await reader.close()
+
+    async def _follow(self, reader: Reader, stop: asyncio.Event) -> None:
+        checked_ms = moved_ms = self._clock.monotonic_ms()
+        while not stop.is_set():
+            records = await reader.poll()
+            now_ms = self._clock.monotonic_ms()
+            if records:
+                await self._handle(reader, records)
+                moved_ms = now_ms
+            elif not self.caught_up or now_ms - checked_ms >= CHECK_MS:
+                checked_ms = now_ms
+                if await reader.at_end():
+                    self.caught_up, moved_ms = True, now_ms
+                elif now_ms - moved_ms > STALL_MS_MAX:
+                    raise Fatal(f"{self.topic} has unread records and none came; restarting")
+            self._failures = 0
+
+    async def _handle(self, reader: Reader, records: Sequence[Any]) -> None:
+        started_ms = self._clock.monotonic_ms()
+        batch = await self._make(records)
+        partitions = sorted({record.partition for record in records})
+        await self._store.apply(
+            batch.changes, [reader.cursor(partition).row() for partition in partitions]
+        )
+        self._arrivals.arrived(batch.causes)
+        get_logger().info(
+            "batch_stored",
+            topic=self.topic,
+            batch_count=len(records),
+            count=len(batch.changes),
+            partitions=partitions,
+            duration_ms=self._clock.monotonic_ms() - started_ms,
+        )
+
+    async def _pause(self, error: Retryable, stop: asyncio.Event) -> None:
+        self._failures += 1
+        if self._failures > READ_RETRIES_MAX:
+            raise error
+        metrics.RETRIES.labels(f"read {self.topic}").inc()
+        wait_ms = min(READ_PAUSE_MS_MAX, PAUSE_MS_MIN * 2 ** min(self._failures, 10))
+        get_logger().warning(
+            "read_failed", topic=self.topic, error=str(error), attempt=self._failures,
+            wait_ms=wait_ms,
+        )  # fmt: skip
+        try:
+            await asyncio.wait_for(stop.wait(), wait_ms / 1000)
+        except TimeoutError:
+            return
+
+
+def followers(
+    settings: Settings, *, store: Store, arrivals: Arrivals, clock: Clock, park: Park
+) -> list[Follower]:
+    """One for each topic that the register reads."""
+
+    async def decisions(records: Sequence[ChainRecord]) -> Batch:
+        return decisions_batch(records)
+
+    async def interactions(records: Sequence[Record]) -> Batch:
+        return await interactions_batch(records, park)
+
+    async def letters(records: Sequence[Record]) -> Batch:
+        return await deadletters_batch(records, park)
+
+    def open_decisions(rows: Mapping[int, CursorRow]) -> Reader:
+        cursors = {partition: ChainCursor.from_row(row) for partition, row in rows.items()}
+        return DecisionsReader(settings, cursors)
+
+    def open_topic(topic: str) -> Open:
+        def open_it(rows: Mapping[int, CursorRow]) -> Reader:
+            cursors = {partition: TopicCursor.from_row(row) for partition, row in rows.items()}
+            return TopicReader(settings, topic, cursors)
+
+        return open_it
+
+    shared = {"store": store, "arrivals": arrivals, "clock": clock}
+    return [
+        Follower(DECISIONS, open_decisions, decisions, **shared),  # type: ignore[arg-type]
+        Follower(INTERACTIONS, open_topic(INTERACTIONS), interactions, **shared),  # type: ignore[arg-type]
+        Follower(DEADLETTERS, open_topic(DEADLETTERS), letters, **shared),  # type: ignore[arg-type]
+    ]
