@@ -150,9 +150,7 @@ async def _refolded(desk: Desk) -> list[ChainRecord]:
 
 
 @pytest.mark.parametrize("fate", [Fate.UNANSWERED, Fate.DUPLICATE])
-async def test_rule_12_a_claim_whose_outcome_was_unknown_is_found_and_not_repeated(
-    fate: Fate,
-) -> None:
+async def test_rule_12_a_claim_whose_outcome_was_unknown_is_found_in_the_log(fate: Fate) -> None:
     desk = Desk()
     await desk.restore()
     desk.partition.fates = [fate]
@@ -161,9 +159,17 @@ async def test_rule_12_a_claim_whose_outcome_was_unknown_is_found_and_not_repeat
     assert not desk.writer.claimed
     await desk.restore()
     assert desk.writer.claimed
-    await desk.writer.claim(ENGINE, WALL_MS)
-    assert desk.partition.end == 1
     assert (await desk.add()).seq == 1
+
+
+async def test_a_claim_after_a_restore_tells_the_brokers_present_time() -> None:
+    """A claim found in the log is as old as the process; a clock set by it would stand still."""
+    desk = await Desk().start()
+    desk.partition.clock.advance(3_600_000)
+    await desk.restore()
+    confirmed = await desk.writer.claim(ENGINE, WALL_MS)
+    assert confirmed.timestamp_ms == desk.partition.clock.wall_ms()
+    assert confirmed.seq == 1
 
 
 async def test_rule_12_a_claim_that_lost_is_made_again() -> None:

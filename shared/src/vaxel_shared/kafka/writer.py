@@ -147,13 +147,11 @@ class ChainWriter:
             fold(record)
 
     async def claim(self, engine: str, wall_ms: int, state_digest: str | None = None) -> Confirmed:
-        """Say in the log that this process owns the partition now; its first record.
+        """Say in the log that this process owns the partition; its first record.
 
-        Once the claim stands, also by an append whose outcome was unknown, it is answered and not
-        repeated. Raises as :meth:`append`.
+        Called after every restore it also gives the caller the broker's present time: a claim
+        found in the log is as old as the process. Raises as :meth:`append`.
         """
-        if self._claim is not None:
-            return self._claim
         batch = wire.Batch(
             engine=engine,
             wall_ms=wall_ms,
