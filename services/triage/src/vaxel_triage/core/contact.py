@@ -26,6 +26,9 @@ TEXT_CHARS_MAX = 16_384
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 
+INSTANT_MS_END = 253_402_300_800_000
+"""The end of the year 9999, the last that an ISO 8601 instant of four digits can name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -94,11 +97,14 @@ def received_at_ms(interaction: Interaction) -> int:
     """Milliseconds UTC. Raises ``Poison`` where it is no ISO 8601 instant with an offset."""
     try:
         # Without an offset the subtraction is a TypeError.
-        return (datetime.fromisoformat(interaction.received_at) - _EPOCH) // _MS
-    except (ValueError, TypeError, OverflowError) as error:
+        instant_ms = (datetime.fromisoformat(interaction.received_at) - _EPOCH) // _MS
+    except (ValueError, TypeError, OverflowError):
+        instant_ms = -1
+    if not 0 <= instant_ms < INSTANT_MS_END:
         raise Poison(
             "received_at_invalid", "received_at is no ISO 8601 instant with an offset; mend ingest"
-        ) from error
+        )
+    return instant_ms
 
 
 def _texts(interaction: Interaction) -> dict[str, str]:
