@@ -29,6 +29,7 @@ from vaxel_shared.obs.logging import get_logger
 SLOTS = 3
 """How many snapshots of a partition are kept."""
 BLOB_KIND = "state"
+_FOREIGN, _EMPTY = -1, -2  # in place of a seq; the lowest slot makes room first
 
 DigestOf = Callable[[bytes], str]
 
@@ -50,7 +51,7 @@ class SnapshotStore:
         self._blobs = blobs
         self._log_id = log_id
         self._partition = partition
-        self._seqs: dict[int, int] | None = None
+        self._seqs: dict[int, int] = {}  # by slot; filled when first needed
 
     async def candidates(self) -> list[SnapshotRecord]:
         """All that are kept for this log and partition, newest first."""
@@ -62,9 +63,12 @@ class SnapshotStore:
                 found[slot] = record
 
         await scan(self._log, *await self._log.bounds(), visit)
-        own = {s: r for s, r in found.items() if r.log_id == self._log_id}
-        self._seqs = {slot: record.seq for slot, record in own.items()}
-        return sorted(own.values(), key=lambda record: record.seq, reverse=True)
+        own = [record for record in found.values() if record.log_id == self._log_id]
+        self._seqs = dict.fromkeys(range(SLOTS), _EMPTY) | {
+            slot: record.seq if record.log_id == self._log_id else _FOREIGN
+            for slot, record in found.items()
+        }
+        return sorted(own, key=lambda record: record.seq, reverse=True)
 
     async def write(
         self, position: ChainState, state: bytes, *, digest: str, engine: str, wall_ms: int
@@ -76,10 +80,9 @@ class SnapshotStore:
         """
         assert position.log_id == self._log_id, "a snapshot of this log"
         assert position.offset >= 0, "a snapshot after a record, not of the genesis"
-        if self._seqs is None:
+        if not self._seqs:
             await self.candidates()
-        assert self._seqs is not None
-        if self._seqs and position.seq <= max(self._seqs.values()):
+        if position.seq <= max(self._seqs.values()):
             return False
         ref = await self._blobs.put(BLOB_KIND, state)
         record = SnapshotRecord(
@@ -94,7 +97,7 @@ class SnapshotStore:
             blob_ref=ref,
             blob_sha256=sha256_of(ref),
         )
-        slot = min(range(SLOTS), key=lambda s: (self._seqs or {}).get(s, -1))
+        slot = min(self._seqs, key=self._seqs.__getitem__)
         await self._append(slot, record, wall_ms)
         self._seqs[slot] = position.seq
         return True
