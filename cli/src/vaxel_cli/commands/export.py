@@ -21,11 +21,11 @@ from typing import Any, BinaryIO
 from rich.progress import Progress
 
 from vaxel_cli.commands.lines import NotALine, compact, line_of, record_of
-from vaxel_cli.commands.scan import Bounds, bounds, scan
 from vaxel_cli.console import unreachable
 from vaxel_shared.blobs import FolderBlobs
 from vaxel_shared.errors import Fatal, VaxelError
 from vaxel_shared.kafka import chain
+from vaxel_shared.kafka.scan import Bounds, bounds, scan
 from vaxel_shared.kafka.topic_reader import Record
 from vaxel_shared.kafka.topics import DECISIONS, SNAPSHOTS, TOPICS, WORK, read_log_id
 from vaxel_shared.settings import Settings

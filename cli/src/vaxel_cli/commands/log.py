@@ -10,7 +10,7 @@ import click
 from vaxel_cli import runinfo
 from vaxel_cli.commands import export
 from vaxel_cli.commands.options import broker_option, json_option
-from vaxel_cli.commands.scan import progress
+from vaxel_cli.commands.progress import progress
 from vaxel_cli.console import out, print_json, wrong_use
 from vaxel_shared.kafka.topics import TOPICS
 

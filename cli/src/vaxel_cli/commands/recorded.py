@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import Protocol
 
 from vaxel_cli.commands import export
-from vaxel_cli.commands.scan import bounds, collect
 from vaxel_cli.console import unreachable
 from vaxel_shared.blobs import FolderBlobs
 from vaxel_shared.errors import VaxelError
+from vaxel_shared.kafka.scan import bounds, scan
 from vaxel_shared.kafka.topic_reader import Record
 from vaxel_shared.kafka.topics import DECISIONS, WORK, read_log_id
 from vaxel_shared.settings import Settings
@@ -107,8 +108,9 @@ async def _read(settings: Settings) -> tuple[str, dict[str, dict[int, list[Recor
     for topic in (DECISIONS, WORK):
         within = await bounds(settings, topic)
         rows: dict[int, list[Record]] = defaultdict(list, {number: [] for number in within})
-        for record in await collect(settings, topic, within):
-            rows[record.partition].append(record)
+        async with aclosing(scan(settings, topic, within)) as records:
+            async for record in records:
+                rows[record.partition].append(record)
         found[topic] = rows
     return log_id, found
 

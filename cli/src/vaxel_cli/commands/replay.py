@@ -11,8 +11,8 @@ import click
 
 from vaxel_cli import runinfo
 from vaxel_cli.commands.options import broker_option, json_option
+from vaxel_cli.commands.progress import progress
 from vaxel_cli.commands.recorded import FromBroker, FromExport, Recorded
-from vaxel_cli.commands.scan import progress
 from vaxel_cli.console import answer_is_no, err, out, print_json, unreachable, wrong_use
 from vaxel_router.core.replay import DecisionRecord, ReplayResult, WorkRecord, replay_partition
 from vaxel_shared.kafka import chain

@@ -6,7 +6,7 @@ Reason codes stay codes here and get their words beside them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from vaxel_shared import reasons
@@ -132,31 +132,64 @@ def _now(live: Data, names: Names) -> Data:
 
 def _sentence(type_: str, data: Data, who: Data | None) -> str:
     """What a decision says, in one line."""
-    match type_:
-        case "case.opened" | "case.reopened" | "case.joined":
-            return f"{type_.partition('.')[2]} {data.get('number', '')}: {_contact(data)}"
-        case "work.queued":
-            return f"queued in {data.get('queue')}: {_wants(data)} ({data.get('reason')})"
-        case "work.stepped":
-            return f"widened to step {data.get('step')}: {_wants(data)} ({data.get('reason')})"
-        case "work.escalated":
-            tiers = _list(data.get("to_tiers"))
-            return f"escalated to tier {tiers} ({data.get('reason')})"
-        case "offer.made":
-            return f"offered to {called(who)}, attempt {data.get('attempt')}"
-        case "offer.ended":
-            said = reasons.outcome(str(data.get("outcome")))
-            return f"{called(who)}: {said}" + _because(data)
-        case "work.assigned":
-            return f"assigned to {called(who)} (by {data.get('via')})"
-        case "case.waiting":
-            return f"waits for the {str(data.get('waits_for')).replace('_', ' ')}" + _because(data)
-        case "case.replied":
-            return f"answered; then {data.get('then')}"
-        case "command.refused":
-            return f"refused: {reasons.refusal(str(data.get('code')), data.get('params'))}"
-        case _:
-            return type_.replace(".", " ") + _because(data)
+    says = _SENTENCES.get(type_)
+    return says(data, called(who)) if says is not None else type_.replace(".", " ") + _because(data)
+
+
+def _took(what: str) -> Callable[[Data, str], str]:
+    return lambda data, _who: f"{what} {data.get('number', '')}: {_contact(data)}"
+
+
+def _queued(data: Data, _who: str) -> str:
+    return f"queued in {data.get('queue')}: {_wants(data)} ({data.get('reason')})"
+
+
+def _stepped(data: Data, _who: str) -> str:
+    return f"widened to step {data.get('step')}: {_wants(data)} ({data.get('reason')})"
+
+
+def _escalated(data: Data, _who: str) -> str:
+    return f"escalated to tier {_list(data.get('to_tiers'))} ({data.get('reason')})"
+
+
+def _offered(data: Data, who: str) -> str:
+    return f"offered to {who}, attempt {data.get('attempt')}"
+
+
+def _offer_ended(data: Data, who: str) -> str:
+    return f"{who}: {reasons.outcome(str(data.get('outcome')))}" + _because(data)
+
+
+def _assigned(data: Data, who: str) -> str:
+    return f"assigned to {who} (by {data.get('via')})"
+
+
+def _waiting(data: Data, _who: str) -> str:
+    return f"waits for the {str(data.get('waits_for')).replace('_', ' ')}" + _because(data)
+
+
+def _replied(data: Data, who: str) -> str:
+    return f"answered by {who}; then {data.get('then')}"
+
+
+def _refused(data: Data, _who: str) -> str:
+    return f"refused: {reasons.refusal(str(data.get('code')), data.get('params'))}"
+
+
+_SENTENCES: dict[str, Callable[[Data, str], str]] = {
+    "case.opened": _took("opened"),
+    "case.joined": _took("joined"),
+    "case.reopened": _took("reopened"),
+    "case.waiting": _waiting,
+    "case.replied": _replied,
+    "work.queued": _queued,
+    "work.stepped": _stepped,
+    "work.escalated": _escalated,
+    "work.assigned": _assigned,
+    "offer.made": _offered,
+    "offer.ended": _offer_ended,
+    "command.refused": _refused,
+}
 
 
 def _contact(data: Data) -> str:
