@@ -57,8 +57,9 @@ _ROBOT = re.compile(
     r"|notify)|nobody|daemon|root|cron)@",
     re.IGNORECASE,
 )
-_LIST_FIELDS = ("list-id", "list-post", "x-mailing-list", "x-beenthere", "mailing-list", "x-loop-list",
-                "x-google-group-id", "x-list")  # fmt: skip
+_LIST_FIELDS = (
+    "list-id", "list-post", "x-mailing-list", "x-beenthere", "mailing-list", "x-google-group-id",
+)  # fmt: skip
 _SPAM_YES = re.compile(r"^\s*(?:yes|true|spam)\b", re.IGNORECASE)
 
 

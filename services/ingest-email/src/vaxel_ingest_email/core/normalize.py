@@ -48,6 +48,12 @@ class AccountRef:
     pool: str
 
 
+RECORD_BYTES_MAX = 900 * 1024
+"""The topic takes 1 MiB with key and headers."""
+
+_TRIMMED = (("recipients", 500), ("segments", 500), ("attachments", 500), ("recipients", 0))
+"""What a record too large loses, in this order; the raw mail has it all."""
+
 UNKNOWN_ACCOUNT = AccountRef("unknown", "", "unknown")
 """Stands for the account where a mail is looked at outside a deployment."""
 
@@ -101,17 +107,23 @@ def normalize(
 
 
 def address(parsed: Parsed, account: AccountRef, keyring: Keyring) -> Interaction:
-    """A parsed mail as an interaction of one account."""
+    """A parsed mail as an interaction of one account, small enough for its topic."""
     relations = parsed.interaction.relations
     thread = (relations.thread_root if relations else None) or parsed.message_id
     root = keyring.pseudonym("conversation", thread)
-    return parsed.interaction.model_copy(
+    interaction = parsed.interaction.model_copy(
         update={
             "id": identity.interaction_id(account.id, parsed.message_id, parsed.content_sha256),
             "conversation_key": f"{account.pool}|email|{account.id}|{root}",
             "account": account.address,
         }
     )
+    for field_name, most in _TRIMMED:
+        if len(interaction.to_json()) <= RECORD_BYTES_MAX:
+            break
+        kept = getattr(interaction, field_name)[:most]
+        interaction = interaction.model_copy(update={field_name: kept})
+    return interaction
 
 
 def parse(

@@ -1,0 +1,13 @@
+"""``python -m vaxel_ingest_email``."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from vaxel_ingest_email.bootstrap import NAME, build
+from vaxel_ingest_email.config import IngestEmailSettings
+from vaxel_shared.service import run
+
+if __name__ == "__main__":
+    settings = IngestEmailSettings()
+    run(NAME, settings, partial(build, settings))

@@ -1,0 +1,110 @@
+"""Taking a mail over: blobs, then records, then the answer; the order is what "250" means.
+
+The raw mail is stored first, then what was made of it, then one record for each of our addresses it
+was sent to, acknowledged by all replicas. Until then the sender keeps the mail, and tries again
+with the same bytes, which give the same ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from vaxel_ingest_email.core.fields import Envelope
+from vaxel_ingest_email.core.normalize import AccountRef, Parsed, address
+from vaxel_shared.blobs import BlobStore
+from vaxel_shared.clock import Clock
+from vaxel_shared.contracts.cloudevents import Event
+from vaxel_shared.contracts.interaction import INTERACTION_TYPE, Interaction
+from vaxel_shared.crypto.keys import Keyring
+from vaxel_shared.errors import Poison, Retryable
+from vaxel_shared.kafka.producer import Ack, Outgoing
+from vaxel_shared.kafka.topics import INTERACTIONS
+
+SOURCE = "vaxel/ingest-email"
+
+
+class Sender(Protocol):
+    """What appends records; see ``vaxel_shared.kafka.producer``."""
+
+    async def send_many(self, records: Sequence[Outgoing]) -> list[Ack]:
+        """Append in order and wait for all acknowledgements."""
+        ...
+
+
+class Parser(Protocol):
+    """What understands mails; see :class:`.parsing.ParsePool`."""
+
+    async def parse(self, raw: bytes, envelope: Envelope, received_at_ms: int) -> Parsed:
+        """A mail understood."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a mail: an interaction id for each account."""
+
+    ids: list[str]
+    kind: str
+    limit: str | None
+
+
+class Intake:
+    """Makes mails durable."""
+
+    def __init__(
+        self,
+        *,
+        parser: Parser,
+        blobs: BlobStore,
+        sender: Sender,
+        keyring: Keyring,
+        clock: Clock,
+        timeout_ms: int,
+    ) -> None:
+        self._parser = parser
+        self._blobs = blobs
+        self._sender = sender
+        self._keyring = keyring
+        self._clock = clock
+        self._timeout_s = timeout_ms / 1000
+
+    async def take(self, raw: bytes, envelope: Envelope, accounts: list[AccountRef]) -> Taken:
+        """Keep a mail for good. Raises Retryable where that can't be promised in time."""
+        received_at_ms = self._clock.wall_ms()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._blobs.put("raw", raw)
+                parsed = await self._parser.parse(raw, envelope, received_at_ms)
+                for blob in parsed.blobs:
+                    if blob.kind != "raw":
+                        await self._blobs.put(blob.kind, blob.data)
+                made = [address(parsed, account, self._keyring) for account in accounts]
+                await self._sender.send_many(self._records(made, received_at_ms))
+        except TimeoutError as error:
+            raise Retryable("a mail wasn't stored in time; is the broker or disk slow?") from error
+        except Poison as error:  # our limits should not allow it; the sender keeps the mail
+            raise Retryable(f"a mail's record was refused ({error.code})") from error
+        return Taken([one.id for one in made], parsed.interaction.kind, parsed.limit)
+
+    def _records(self, made: list[Interaction], received_at_ms: int) -> list[Outgoing]:
+        trace = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+        return [
+            Outgoing(
+                INTERACTIONS,
+                one.conversation_key,
+                one.to_json(),
+                Event(
+                    id=one.id,
+                    type=INTERACTION_TYPE,
+                    source=SOURCE,
+                    time_ms=received_at_ms,
+                    subject=one.conversation_key,
+                    traceparent=trace,
+                ),
+            )
+            for one in made
+        ]
