@@ -174,6 +174,18 @@ def test_queues_rules_and_pool_settings_are_told(config: Path) -> None:
     ]
 
 
+def test_accounts_channels_and_connectors_are_told(config: Path) -> None:
+    before = load(config)
+    _edit(config, "channels.yaml", "default_language: en", "default_language: fi")
+    _edit(config, "channels.yaml", before.channels.accounts[0].address, "help@vaxel.example")
+    after = _edit(config, "connectors.yaml", "host: sink", "host: mail.example.com")
+    assert describe(before, after) == [
+        f"accounts changed: {before.channels.accounts[0].id} (address)",
+        "channels changed: default_language",
+        "connectors changed: mail",
+    ]
+
+
 def test_many_changes_are_counted(config: Path) -> None:
     before = load(config)
     text = (config / "roster.yaml").read_text()

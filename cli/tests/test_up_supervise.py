@@ -136,14 +136,6 @@ async def test_a_killed_service_is_started_again_and_that_is_said(tmp_path: Path
     assert said[1].startswith("say triage is ready again after ")
 
 
-async def test_a_restart_drains_and_starts_without_a_pause(tmp_path: Path) -> None:
-    async with _supervised(tmp_path, "well") as (service, account, pids, _):
-        first = await asyncio.wait_for(pids.get(), 20)
-        await service.restart()
-        assert await asyncio.wait_for(pids.get(), 20) not in {None, first}
-    assert not any("ended" in line for line in account.lines)
-
-
 async def test_a_service_that_never_starts_is_given_up_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

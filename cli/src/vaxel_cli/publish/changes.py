@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from pydantic import BaseModel
+
+from vaxel_shared.config.channels import Account
 from vaxel_shared.config.deployment import Deployment
 from vaxel_shared.config.roster import Agent
 from vaxel_shared.config.routing import Pool
@@ -12,10 +17,11 @@ NAMES_MAX = 6
 
 def describe(before: Deployment, after: Deployment) -> list[str]:
     """One line for each kind of change; empty when nothing that counts changed."""
-    lines = _agents(
-        {agent.id: agent for agent in before.roster.agents},
-        {agent.id: agent for agent in after.roster.agents},
-    )
+    lines = _items("agents", _by_id(before.roster.agents), _by_id(after.roster.agents))
+    lines += _items("accounts", _by_id(before.channels.accounts), _by_id(after.channels.accounts))
+    channels = [name for name in _fields(before.channels, after.channels) if name != "accounts"]
+    lines += _line("channels changed", channels)
+    lines += _line("connectors changed", _fields(before.connectors, after.connectors))
     old_pools = {pool.name: pool for pool in before.routing.pools}
     new_pools = {pool.name: pool for pool in after.routing.pools}
     lines += _line("pools added", [name for name in new_pools if name not in old_pools])
@@ -23,26 +29,30 @@ def describe(before: Deployment, after: Deployment) -> list[str]:
     for name, pool in new_pools.items():
         if name in old_pools:
             lines += _pool(old_pools[name], pool)
-    old_rules = {rule.id: rule.model_copy(update={"at": ""}) for rule in before.routing.rules}
-    new_rules = {rule.id: rule.model_copy(update={"at": ""}) for rule in after.routing.rules}
+    old_rules = {rule.id: _plain(rule) for rule in before.routing.rules}
+    new_rules = {rule.id: _plain(rule) for rule in after.routing.rules}
     lines += _line("rules added", [name for name in new_rules if name not in old_rules])
     lines += _line("rules removed", [name for name in old_rules if name not in new_rules])
     lines += _line(
         "rules changed",
-        [name for name in new_rules if name in old_rules and new_rules[name] != old_rules[name]],
+        [name for name, rule in new_rules.items() if old_rules.get(name, rule) != rule],
     )
     return lines
 
 
-def _agents(old: dict[str, Agent], new: dict[str, Agent]) -> list[str]:
-    lines = _line("agents added", [name for name in new if name not in old])
-    lines += _line("agents removed", [name for name in old if name not in new])
+def _by_id(items: Sequence[Agent] | Sequence[Account]) -> dict[str, BaseModel]:
+    return {item.id: item for item in items}
+
+
+def _items(what: str, old: dict[str, BaseModel], new: dict[str, BaseModel]) -> list[str]:
+    lines = _line(f"{what} added", [name for name in new if name not in old])
+    lines += _line(f"{what} removed", [name for name in old if name not in new])
     changed = [
         f"{name} ({', '.join(fields)})"
-        for name, agent in new.items()
-        if name in old and (fields := _fields(old[name], agent))
+        for name, item in new.items()
+        if name in old and (fields := _fields(old[name], item))
     ]
-    return lines + _line("agents changed", changed)
+    return lines + _line(f"{what} changed", changed)
 
 
 def _pool(old: Pool, new: Pool) -> list[str]:
@@ -60,10 +70,11 @@ def _pool(old: Pool, new: Pool) -> list[str]:
     return lines + _line(f"pool {new.name} changed", fields)
 
 
-def _plain(item: Agent | Pool | object) -> object:
+def _plain(item: BaseModel) -> dict[str, object]:
     """An item without its place in the file, which moves when a line above it does."""
-    dump = getattr(item, "model_dump", None)
-    return _without_place(dump()) if dump is not None else item
+    return {
+        name: _without_place(value) for name, value in item.model_dump().items() if name != "at"
+    }
 
 
 def _without_place(value: object) -> object:
@@ -74,10 +85,8 @@ def _without_place(value: object) -> object:
     return value
 
 
-def _fields(old: Agent | Pool, new: Agent | Pool) -> list[str]:
+def _fields(old: BaseModel, new: BaseModel) -> list[str]:
     before, after = _plain(old), _plain(new)
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        return []
     return [name.removesuffix("_ms") for name in after if before.get(name) != after[name]]
 
 

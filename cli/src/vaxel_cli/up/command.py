@@ -20,7 +20,7 @@ from vaxel_shared.config.deployment import Deployment
 from vaxel_shared.crypto.keys import create_key
 from vaxel_shared.settings import PORTS, Settings
 
-LEFTOVERS_MS_MAX = 5_000
+LEFTOVERS_MS_MAX = 15_000
 """How long the processes of a `vaxel up` that was killed may take to follow it."""
 LOCAL = "local"
 

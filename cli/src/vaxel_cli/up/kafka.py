@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 
 from vaxel_cli.broker import LocalBroker, Progress, prepare
 from vaxel_cli.up.account import Account
@@ -53,8 +54,8 @@ class OwnBroker:
         where = f"{self._settings.broker}, its log in {self._settings.data_dir / 'kafka'}"
         self._account.done(NAME, f"{self._label}, {where}")
 
-    async def keep(self) -> None:
-        """Start it again whenever it dies, until :meth:`stop`."""
+    async def keep(self, changed: Callable[[], None]) -> None:
+        """Start it again whenever it dies, until :meth:`stop`; calls ``changed`` each time."""
         backoff = Backoff()
         broker = self._running()
         started = time.monotonic()
@@ -77,6 +78,7 @@ class OwnBroker:
             else:
                 took = time.monotonic() - started
                 self._account.say(f"{NAME} takes requests again after {took:.1f} s")
+                changed()
 
     async def stop(self) -> None:
         """Let it close its log and end."""
@@ -123,7 +125,7 @@ class ForeignBroker:
         await wait_for_broker(self._settings, EXTERNAL_TIMEOUT_MS)
         self._account.done(NAME, self._settings.broker)
 
-    async def keep(self) -> None:
+    async def keep(self, _changed: Callable[[], None]) -> None:
         """Somebody else's."""
         await asyncio.Event().wait()
 

@@ -1,7 +1,7 @@
 """Saved configuration takes effect within two seconds, or is refused and the old one kept.
 
-Policy and roster go to the router through the log. The other services read their files when they
-start: those that a changed file concerns are drained and started again.
+Policy and roster go to the router through the log; the services that read channels or connectors
+follow those files themselves. Here every change is checked whole first, and told.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from vaxel_cli.publish.publications import Publication
 from vaxel_cli.publish.publisher import publish
 from vaxel_cli.publish.watch import Watcher
 from vaxel_cli.up.account import Account
-from vaxel_cli.up.supervise import Supervised
 from vaxel_shared.config import deployment as deployment_files
 from vaxel_shared.config.deployment import Deployment
 from vaxel_shared.config.source import ConfigError
-from vaxel_shared.errors import Retryable
+from vaxel_shared.errors import Retryable, VaxelError
 from vaxel_shared.settings import Settings
 
 STEP = "policy"
@@ -34,13 +33,11 @@ class Reloader:
         settings: Settings,
         deployment: Deployment,
         account: Account,
-        services: list[Supervised],
         reloaded: Callable[[], None],
     ) -> None:
         self.deployment = deployment
         self._settings = settings
         self._account = account
-        self._services = services
         self._reloaded = reloaded
         self._watcher = Watcher(settings.config_dir, self._on_change)
 
@@ -56,7 +53,7 @@ class Reloader:
         """Follow the files until cancelled."""
         await self._watcher.run()
 
-    async def _on_change(self, names: set[str]) -> None:
+    async def _on_change(self, _names: set[str]) -> None:
         try:
             after = await asyncio.to_thread(deployment_files.load, self._settings.config_dir)
         except ConfigError as error:
@@ -65,14 +62,16 @@ class Reloader:
             self._account.say("the configuration in use stays as it was")
             return
         before, self.deployment = self.deployment, after
-        sent = await self._publish()
+        try:
+            sent = await self._publish()
+        except VaxelError as error:
+            self.deployment = before
+            self._account.say(f"not published: {error}")
+            return
         for line in describe(before, after):
             self._account.say(line)
         if sent:
             self._account.say(f"published {', '.join(sorted({item.kind for item in sent}))}")
-        for service in concerned(self._services, before, after):
-            self._account.say(f"{service.spec.name} restarts to read {', '.join(sorted(names))}")
-            await service.restart()
         self._reloaded()
 
     async def _publish(self) -> list[Publication]:
@@ -82,20 +81,7 @@ class Reloader:
             try:
                 return await publish(self._settings, self.deployment)
             except Retryable as error:
-                self._account.say(f"publishing waits: {error}")
+                if pause_ms == PAUSE_MS_FIRST:
+                    self._account.say(f"publishing waits: {error}")
                 await asyncio.sleep(pause_ms / 1000)
                 pause_ms = min(pause_ms * 2, PAUSE_MS_MAX)
-
-
-def concerned(
-    services: list[Supervised], before: Deployment, after: Deployment
-) -> list[Supervised]:
-    """The services that read a part of the configuration which changed."""
-    names: set[str] = set()
-    if before.channels != after.channels:
-        names |= {"ingest-email", "triage", "delivery", "register"}
-    if before.connectors != after.connectors:
-        names |= {"delivery"}
-    if before.routing != after.routing:
-        names |= {"triage"}
-    return [service for service in services if service.spec.name in names]

@@ -52,7 +52,6 @@ class Supervised:
         self._log = logs.path_of(settings.data_dir, spec.name)
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
-        self._restarting = False
         self._backoff = Backoff()
         self._was_ready = False
 
@@ -70,17 +69,7 @@ class Supervised:
             self.pid = None
             if self._stopping.is_set():
                 return
-            if self._restarting:
-                self._restarting = False
-                continue
             await self._after_death(status, _now_ms() - started_ms, log_start)
-
-    async def restart(self) -> None:
-        """Let it drain and start it again, e.g. because its configuration changed."""
-        if self._process is not None and self._process.returncode is None:
-            self._restarting = True
-            self.ready.clear()
-            self._signal(signal.SIGTERM)
 
     async def stop(self, timeout_ms: int) -> bool:
         """Ask it to drain; kill it after ``timeout_ms``. Says whether it stopped by itself."""

@@ -55,7 +55,7 @@ class System:
             Supervised(spec, settings, self._environment, account, self._write_run_file)
             for spec in specs
         ]
-        self._reloader = Reloader(settings, deployment, account, self._services, self._reloaded)
+        self._reloader = Reloader(settings, deployment, account, self._write_run_file)
         self._started_ms = _now_ms()
 
     async def run(self) -> int:
@@ -103,7 +103,7 @@ class System:
         for service in early:
             spawn(service.keep())
         await self._broker.wait_ready()
-        spawn(self._broker.keep())
+        spawn(self._broker.keep(self._write_run_file))
         await self._apply_topics()
         for service in self._services:
             if service not in early:
@@ -152,9 +152,6 @@ class System:
     def _environment(self, spec: ServiceSpec) -> dict[str, str]:
         cold_start = born.cold_start(self._settings.data_dir, spec.name)
         return environment(self._settings, cold_start)
-
-    def _reloaded(self) -> None:
-        self._write_run_file()
 
     def _write_run_file(self) -> None:
         """Once all were ready: again whenever a pid, an agent or a mailbox changed."""
