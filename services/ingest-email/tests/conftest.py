@@ -128,6 +128,12 @@ class House:
         found: Parsed = await self.parser.parse(raw, envelope, received_at_ms)
         return found
 
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """Return when ``condition`` holds; fails after ten seconds."""
+        async with asyncio.timeout(10):
+            while not condition():  # noqa: ASYNC110 - what is waited for tells nobody
+                await asyncio.sleep(0.01)
+
     async def connect(self) -> Wire:
         return Wire(*await asyncio.open_connection("127.0.0.1", self.settings.port("smtp")))
 
@@ -147,8 +153,7 @@ def house(tmp_path: Path) -> Callable[..., Any]:
     async def make(**overrides: Any) -> AsyncIterator[House]:
         built = House(tmp_path, **overrides)
         task = asyncio.create_task(built.receiver.run(built.stop))
-        while not built.receiver.listening:
-            await asyncio.sleep(0.01)
+        await built.until(lambda: built.receiver.listening)
         try:
             yield built
         finally:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from vaxel_shared.errors import Retryable
+from vaxel_shared.obs.logging import configure
 
 MAIL = (
     b"From: Jane <jane@customer.example>\r\nTo: support@vaxel.example\r\n"
@@ -209,8 +210,7 @@ async def test_no_room_in_memory_is_452_before_data_and_the_room_comes_back(hous
         await first.say("DATA")
         first.writer.write(MAIL + b"\r\n.\r\n")
         await second.envelope()
-        while not here.receiver.budget.used:
-            await asyncio.sleep(0.01)
+        await here.until(lambda: here.receiver.budget.used)
         assert (await second.say("DATA")).startswith("452 4.3.1")
         here.sender.gate.set()
         assert (await first.reply()).startswith("250")
@@ -233,13 +233,11 @@ async def test_a_sender_who_hangs_up_after_the_dot_is_still_heard(house: House) 
         await wire.say("DATA")
         wire.writer.write(MAIL + b"\r\n.\r\n")
         await wire.writer.drain()
-        while not here.receiver._under_way:
-            await asyncio.sleep(0.01)
+        await here.until(lambda: here.receiver._under_way)
         wire.writer.close()
         await asyncio.sleep(0.05)
         here.sender.gate.set()
-        while here.receiver._under_way:
-            await asyncio.sleep(0.01)
+        await here.until(lambda: not here.receiver._under_way)
         assert len(here.told) == 1
         assert here.receiver.budget.used == 0
 
@@ -253,8 +251,7 @@ async def test_a_sender_who_hangs_up_in_the_middle_leaves_nothing_behind(house: 
         await wire.writer.drain()
         wire.writer.close()
         await wire.writer.wait_closed()
-        while here.receiver._connections.count:
-            await asyncio.sleep(0.01)
+        await here.until(lambda: not here.receiver._connections.count)
         assert here.told == []
         assert here.receiver.budget.used == 0
 
@@ -288,8 +285,7 @@ async def test_stopping_answers_421_and_finishes_what_was_begun(house: House) ->
         await wire.envelope()
         await wire.say("DATA")
         wire.writer.write(MAIL + b"\r\n.\r\n")
-        while not here.receiver._under_way:
-            await asyncio.sleep(0.01)
+        await here.until(lambda: here.receiver._under_way)
         here.stop.set()
         await asyncio.sleep(0.05)
         assert (await other.say("MAIL FROM:<a@b.example>")).startswith("421 4.3.2")
@@ -383,8 +379,6 @@ async def test_channels_are_read_again_and_a_broken_file_keeps_the_old(house: Ho
 
 
 async def test_the_line_about_a_mail_names_nobody(house: House, capsys: Any) -> None:
-    from vaxel_shared.obs.logging import configure
-
     configure("ingest-email")
     async with house() as here:
         await (await here.greeted()).send(MAIL)

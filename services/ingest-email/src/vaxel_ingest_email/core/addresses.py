@@ -172,7 +172,7 @@ def _mailbox(piece: _Piece) -> Mailbox:
 
 
 def _name(text: str, address: str) -> str | None:
-    name = one_line(text).strip("<>").strip()
+    name = one_line(text).strip("<> ")
     if len(name) > 1 and name[0] == name[-1] and name[0] in "\"'":
         name = name[1:-1].strip()
     if not name or name.lower() == address.lower():

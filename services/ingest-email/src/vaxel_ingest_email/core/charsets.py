@@ -91,8 +91,9 @@ def _guess(data: bytes, *, western: bool) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.end >= len(data) - 3 and error.reason == "unexpected end of data":
-            return data.decode("utf-8", "replace")
+        whole = data[: error.start]
+        if error.reason == "unexpected end of data" and not whole.isascii():
+            return data.decode("utf-8", "replace")  # cut off in the middle of a character
     if not western and len(data) > GUESS_BYTES_MIN:
         best = from_bytes(data[:GUESS_BYTES_MAX]).best()
         if best is not None and best.encoding not in _NOT_FOR_MAIL:

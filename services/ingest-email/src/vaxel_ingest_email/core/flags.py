@@ -27,7 +27,7 @@ _NO = frozenset({"no", "false", "0", "none", "off"})
 _PRECEDENCE_AUTO = frozenset({"auto_reply", "auto-reply", "autoreply", "auto_response", "vacation"})
 _PRECEDENCE_BULK = frozenset({"bulk", "list", "junk", "first-class auto"}) | _PRECEDENCE_AUTO
 _SUBJECT = re.compile(
-    r"^\W{0,6}(?:(?:re|aw|fwd?|sv|vs|antw|rif|res|odp|rv"
+    r"^\W{0,6}(?:(?:auto|re|aw|fwd?|sv|vs|antw|rif|res|odp|rv"
     r"|tr)\s?:\s?){0,2}(?:\[[^\]]{1,40}\]\s?)?(?:automatic reply|auto(?:mated)?[ -]?(?:reply"
     r"|response|responder|answer|generated reply)\b|automatically generated (?:reply|response)"
     r"|out[ -]of[ -](?:the[ -])?office\b|ooo\s?:|on vacation\b|vacation (?:reply|notice|response"

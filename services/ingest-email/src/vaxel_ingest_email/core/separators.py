@@ -151,7 +151,7 @@ def is_forwarded(line: str) -> bool:
 
 def is_attribution(text: str) -> bool:
     """``On <date>, <name> wrote:``, on one line or several joined by a space."""
-    text = text.strip().strip("*>").strip()
+    text = text.strip().lstrip("*> ").rstrip("* ")
     if len(text) > LINE_CHARS_MAX or len(text) < 6:
         return False
     if _GMAIL_OLD.match(text):
