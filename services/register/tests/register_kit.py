@@ -238,12 +238,27 @@ class Register:
             await self.engine.dispose()
 
 
+_migrated: list[bytes] = []
+"""An empty database with all its tables: made once, copied for every test."""
+
+
+async def _prepare_database(settings: RegisterSettings) -> None:
+    file = settings.data_dir / "register.db"
+    if file.exists():
+        return
+    if _migrated:
+        file.write_bytes(_migrated[0])
+        return
+    await migrate(settings, NAME, MIGRATIONS)
+    _migrated.append(file.read_bytes())
+
+
 async def open_register(data_dir: Path, *, wait_ms: int = 150, **settings_: Any) -> Register:
     """Migrate and wire everything but Kafka."""
     settings = RegisterSettings(data_dir=data_dir, **settings_)
     create_key(settings.secrets)
     keyring = Keyring.load(settings.secrets)
-    await migrate(settings, NAME, MIGRATIONS)
+    await _prepare_database(settings)
     engine = make_engine(settings, NAME)
     store, queries, arrivals, log = Store(engine), Queries(engine), Arrivals(), FakeLog()
     blobs, clock, live = FolderBlobs(settings.blobs), ManualClock(), RouterLive(settings.router)
