@@ -1,6 +1,6 @@
 # Everything here works on a fresh clone with nothing but Python >= 3.11: each target makes what it
 # needs first and says what it is doing.
-.PHONY: help setup run test check format bench lock
+.PHONY: help setup run test check format bench chaos lock
 .DEFAULT_GOAL := help
 RUN := .venv/bin
 
@@ -33,6 +33,10 @@ format: setup ## format the sources
 bench: ## every benchmark in bench/ (BENCH=name narrows it)
 	@./tools/setup.sh --kafka
 	@for file in bench/bench_*$(BENCH)*.py; do echo "bench: $$file"; $(RUN)/python $$file || exit 1; done
+
+chaos: ## kill everything in turn under load, then judge it (SEED=1 MINUTES=1)
+	@./tools/setup.sh --kafka
+	@$(RUN)/python tests/chaos/chaos.py --seed $(or $(SEED),1) --seconds $$(( $(or $(MINUTES),1) * 60 ))
 
 lock: setup ## requirements.lock and jgo.lock.toml again, from what they are made of
 	@echo "lock: requirements.lock"

@@ -70,12 +70,13 @@ def _join(step: Step, agent_id: str, profile: dict[str, Any]) -> None:
     agent = step.pool.agents.get(agent_id)
     if agent is not None and _profile(agent) == _profile_of(profile):
         return
-    arrives = agent is None and profile.get("present", False)
     step.emit(
         "agent.changed",
         agent_id=agent_id,
         profile=profile,
-        presence="available" if arrives else None,
+        presence=("available" if profile.get("present", False) else "offline")
+        if agent is None
+        else None,
         reason="roster",
     )
     match_agent(step, step.pool.agents[agent_id])
