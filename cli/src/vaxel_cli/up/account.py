@@ -154,6 +154,10 @@ class LiveAccount:
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
+        table.add_column()
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis")
+        table.add_column(no_wrap=True, justify="right")
         for step in list(self._steps.values()):
             took = _seconds(step.took_ms) if step.took_ms is not None else ""
             table.add_row(

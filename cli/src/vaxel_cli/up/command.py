@@ -60,7 +60,12 @@ def up(
     specs = select(only)
     settings = _settings(broker, data_dir, config_dir, port_offset)
     deployment = deployment_files.load(settings.config_dir)
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise console.unreachable(
+            f"{settings.data_dir}: {error.strerror}; name another --data-dir"
+        ) from error
     lock = DataDirLock(settings.data_dir)
     lock.take()
     try:

@@ -51,8 +51,7 @@ class OwnBroker:
     async def wait_ready(self) -> None:
         """Wait until it takes requests."""
         await self._running().wait_ready()
-        where = f"{self._settings.broker}, its log in {self._settings.data_dir / 'kafka'}"
-        self._account.done(NAME, f"{self._label}, {where}")
+        self._account.done(NAME, f"{self._label}, {self._settings.broker}")
 
     async def keep(self, changed: Callable[[], None]) -> None:
         """Start it again whenever it dies, until :meth:`stop`; calls ``changed`` each time."""

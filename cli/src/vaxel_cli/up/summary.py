@@ -1,7 +1,10 @@
-"""What `vaxel up` says when everything is ready: where it is, and what to try next. Pure."""
+"""What `vaxel up` says when everything is ready: where it is, and what to try next."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from vaxel_cli import runinfo
 from vaxel_shared.config.deployment import Deployment
 from vaxel_shared.settings import Settings
 
@@ -17,24 +20,42 @@ def summary(settings: Settings, deployment: Deployment, services: list[str], too
     if "sink" in services:
         rows.append(("mail out", f"{settings.url('sink')}  the mailbox of agents and customers"))
     rows.append(("Kafka", settings.broker))
-    rows.append(("data", f"{settings.data_dir}  (run.json, logs/, kafka/)"))
-    rows.append(("config", f"{settings.config_dir}  (save a file: it is checked and published)"))
+    rows.append(("data", f"{shown(settings.data_dir)}  holds run.json, logs, Kafka's log"))
+    rows.append(("config", f"{shown(settings.config_dir)}  save a file: it is checked and used"))
     width = max(len(name) for name, _ in rows)
     lines = ["", f"Ready after {took_s:.1f} s.", ""]
     lines += [f"  {name:<{width}}  {where}" for name, where in rows]
-    lines += ["", "Try next:"]
-    lines += [f"  {command:<44}{what}" for command, what in TRY_NEXT]
+    lines += ["", "Try next, in another terminal:"]
+    lines += [f"  {command}" for command in try_next(settings)]
     lines += ["", "Ctrl-C stops everything; what was done stays in the data folder."]
     return "\n".join(lines)
 
 
 TRY_NEXT = (
-    ("./vaxel send email --example fi-billing", "a customer writes, in Finnish, about a bill"),
-    ("./vaxel status", "queues, agents, lag"),
-    ("./vaxel explain CASE", "why it went where it went"),
+    ("send email --example fi-billing", "a customer writes, in Finnish, about a bill"),
+    ("status", "queues, agents, lag"),
+    ("explain CASE", "why it went where it went"),
 )
+
+
+def try_next(settings: Settings) -> list[str]:
+    """Commands that work as they stand, here."""
+    program = "./vaxel" if runinfo.project_root() == Path.cwd() else "vaxel"
+    where = ""
+    if runinfo.find_data_dir() != settings.data_dir:
+        where = f" --data-dir {shown(settings.data_dir)}"
+    commands = [(f"{program} {command}{where}", what) for command, what in TRY_NEXT]
+    width = max(len(command) for command, _ in commands)
+    return [f"{command:<{width}}   {what}" for command, what in commands]
+
+
+def shown(path: Path) -> str:
+    """A path as a person here would write it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def farewell(settings: Settings) -> str:
     """The last line."""
-    return f"Stopped. Everything is kept in {settings.data_dir}; `vaxel up` goes on from there."
+    return (
+        f"Stopped. Everything is kept in {shown(settings.data_dir)}; `vaxel up` goes on from there."
+    )
