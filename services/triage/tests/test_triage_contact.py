@@ -217,10 +217,19 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         },
         {"language": "und"},
     ),
-    ("what the customer chose holds", {"text": EN, "language": "fi-FI"}, {"language": "fi"}),
+    (
+        "what a mail program says counts less than the text",
+        {"text": EN, "language": "fi-FI"},
+        {"language": "en"},
+    ),
+    (
+        "what the customer chose holds",
+        {"text": EN, "language": "fi-FI", "channel": "chat"},
+        {"language": "fi"},
+    ),
     (
         "and is no requirement where nobody answers in it",
-        {"text": EN, "language": "es"},
+        {"text": EN, "language": "es", "channel": "chat"},
         {"language": "und", "requires": {"skills": {}, "languages": []}},
     ),
 ]

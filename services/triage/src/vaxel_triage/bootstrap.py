@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from vaxel_shared.kafka.consumer import GroupConsumer
-
 from vaxel_shared.blobs import FolderBlobs
 from vaxel_shared.crypto.keys import Keyring
 from vaxel_shared.kafka.client import wait_for_broker
+from vaxel_shared.kafka.consumer import GroupConsumer
 from vaxel_shared.kafka.producer import Producer
 from vaxel_shared.kafka.topics import INTERACTIONS
 from vaxel_shared.service import Service
@@ -17,6 +16,7 @@ from vaxel_triage.config import TriageSettings
 from vaxel_triage.shell.deployment import Watch
 from vaxel_triage.shell.detector import load_model
 from vaxel_triage.shell.handler import SOURCE, Handler
+from vaxel_triage.shell.health import Health
 
 NAME = "triage"
 
@@ -29,6 +29,7 @@ async def build(settings: TriageSettings) -> Service:
     await wait_for_broker(settings, settings.broker_wait_ms)
     producer = await Producer.start(settings, SOURCE)
     consumer = GroupConsumer(settings, INTERACTIONS, NAME)
+    health = Health(settings)
     handler = Handler(
         sender=producer,
         blobs=FolderBlobs(settings.blobs),
@@ -42,6 +43,8 @@ async def build(settings: TriageSettings) -> Service:
         tasks={
             "interactions": partial(consumer.run, handler),
             "config": partial(watch.run, poll_ms=settings.config_poll_ms),
+            "health": health.run,
         },
+        not_ready=health.reasons,
         closers=[producer.close],
     )

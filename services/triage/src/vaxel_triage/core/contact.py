@@ -49,12 +49,7 @@ def to_command(
     home = home_of(view, interaction.account, interaction.conversation_key)
     automatic = admission.automatic_codes(interaction)
     texts = _texts(interaction)
-    spoken = language.of_message(
-        interaction.language,
-        [texts["reply_text"], "" if _is_reply(interaction) else texts["content"]],
-        view.channels.languages,
-        tools.guesser,
-    )
+    spoken = _language(interaction, texts, view, tools.guesser)
     held, failed = view.rules.matching(_facts(interaction, home, texts, spoken))
     choice = choose(home, held, automatic)
     customer = customer_id(interaction, tools.pseudonym)
@@ -134,6 +129,18 @@ def _facts(
         "attachments": [item.mime for item in interaction.attachments if not item.inline],
         **{f"flags.{name}": admission.raised(interaction, name) for name in FLAGS},
     }
+
+
+def _language(interaction: Interaction, texts: dict[str, str], view: View, guesser: Guesser) -> str:
+    """The language of an interaction. A reply's subject is that of what it answers."""
+    is_mail = interaction.channel == "email"
+    return language.of_message(
+        [texts["reply_text"], "" if _is_reply(interaction) else texts["content"]],
+        view.channels.languages,
+        guesser,
+        chosen=None if is_mail else interaction.language,
+        hinted=interaction.language if is_mail else None,
+    )
 
 
 def _is_reply(interaction: Interaction) -> bool:

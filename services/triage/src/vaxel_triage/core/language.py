@@ -54,33 +54,39 @@ def matching(tag: str | None, languages: Sequence[str]) -> str | None:
     return next((item for item in languages if primary(item) == primary(tag)), None)
 
 
-def detect(text: str, languages: Sequence[str], guesser: Guesser) -> str:
-    """The language of ``text`` as one of the deployment's tags, or ``und``."""
+def detect(text: str, languages: Sequence[str], guesser: Guesser) -> str | None:
+    """The language of ``text`` as one of the deployment's tags.
+
+    ``und`` where it is surely none of them, None where too little or nothing sure can be said.
+    """
     text = text[:CHARS_MAX]
     if sum(character.isalpha() for character in text) < LETTERS_MIN:
-        return UNDETERMINED
-    ours, confidence = guesser.among_ours(text)
-    tag = matching(ours, languages)
-    if tag is None or confidence < CONFIDENCE_MIN:
-        return UNDETERMINED
+        return None
     best, certainty = guesser.among_all(text)
     if matching(best, languages) is None and certainty >= VETO_MIN:
         return UNDETERMINED
-    return tag
+    ours, confidence = guesser.among_ours(text)
+    return matching(ours, languages) if confidence >= CONFIDENCE_MIN else None
 
 
 def of_message(
-    declared: str | None, texts: Sequence[str], languages: Sequence[str], guesser: Guesser
+    texts: Sequence[str],
+    languages: Sequence[str],
+    guesser: Guesser,
+    *,
+    chosen: str | None = None,
+    hinted: str | None = None,
 ) -> str:
-    """What the customer or channel declared if we answer in it, else the first text that tells.
+    """The language of a message, or ``und``.
 
-    ``texts`` go from the most to the least telling. What was declared and isn't ours is no reason
-    to guess: it is ``und``.
+    ``chosen`` is what the customer chose: it holds, and where we don't answer in it, it is ``und``.
+    Otherwise the first of ``texts`` that tells, the most telling first. ``hinted`` is what the
+    sender's program says: often the program's own language, so it counts only where no text tells.
     """
-    if declared and primary(declared) != UNDETERMINED:
-        return matching(declared, languages) or UNDETERMINED
+    if chosen and primary(chosen) != UNDETERMINED:
+        return matching(chosen, languages) or UNDETERMINED
     for text in texts:
         found = detect(text, languages, guesser)
-        if found != UNDETERMINED:
+        if found is not None:
             return found
-    return UNDETERMINED
+    return matching(hinted, languages) or UNDETERMINED
