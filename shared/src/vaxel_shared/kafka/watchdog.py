@@ -25,7 +25,7 @@ class Progress:
 
     def __init__(self, stall_ms: int) -> None:
         self._stall_ms = stall_ms
-        self._since: dict[int, tuple[int, int]] = {}
+        self._behind: dict[int, tuple[int, int]] = {}  # position, and since when it stands there
 
     def observe(
         self, now_ms: int, positions: Mapping[int, int], ends: Mapping[int, int]
@@ -34,17 +34,20 @@ class Progress:
         stalled = []
         for partition, end in ends.items():
             position = positions.get(partition, 0)
-            before, since_ms = self._since.get(partition, (position, now_ms))
-            if position >= end or position != before:
+            if position >= end:
+                self._behind.pop(partition, None)
+                continue
+            before, since_ms = self._behind.get(partition, (position, now_ms))
+            if position != before:
                 since_ms = now_ms
-            self._since[partition] = (position, since_ms)
+            self._behind[partition] = (position, since_ms)
             if now_ms - since_ms > self._stall_ms:
                 stalled.append(partition)
         return stalled
 
     def forget(self) -> None:
         """Begin to count anew: nobody could have made progress."""
-        self._since.clear()
+        self._behind.clear()
 
 
 class Watchdog:
