@@ -36,7 +36,7 @@ BUSY_TIMEOUT_MS = 5_000
 def make_engine(settings: Settings, service: str) -> AsyncEngine:
     """The engine of a service's own database; SQLite in WAL mode, fsynced at every commit."""
     url = settings.sql_url(service)
-    engine = create_async_engine(url)
+    engine = create_async_engine(url, hide_parameters=True)  # errors must quote nobody
     if engine.dialect.name == "sqlite":
         settings.data_dir.mkdir(parents=True, exist_ok=True)
 

@@ -244,7 +244,7 @@ class Live(View):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    as_of: dict[str, Any]
+    as_of: dict[str, Any] | list[dict[str, Any]]
 
 
 class FieldError(View):
