@@ -1,0 +1,123 @@
+"""A kill between any two steps: nothing is lost, and nothing is sent twice unsaid.
+
+Every call that delivery makes of its surroundings (database, relay, topics) is counted; in turn
+each is cut off before and after it took effect, and a new run goes on over the same data.
+"""
+
+import pytest
+from delivery_kit import (
+    Box,
+    Relay,
+    Topics,
+    case_opened,
+    case_replied,
+    interaction,
+    make_box,
+    notice_due,
+    offer_made,
+    work_queued,
+)
+
+CALLS_MAX = 60
+"""More than a run makes: the loop ends earlier, when a run gets through uncut."""
+
+
+class Killed(BaseException):
+    """The process is gone; nothing catches it."""
+
+
+class Cut:
+    """Kills at the ``at``-th call, before or after its effect."""
+
+    def __init__(self, at, after):
+        self.at, self.after, self.count = at, after, 0
+
+    def wrap(self, owner, name):
+        call = getattr(owner, name)
+
+        async def cut(*args, **kwargs):
+            self.count += 1
+            mine = self.count == self.at
+            if mine and not self.after:
+                raise Killed
+            answer = await call(*args, **kwargs)
+            if mine:
+                raise Killed
+            return answer
+
+        setattr(owner, name, cut)
+
+
+def watched(box, cut):
+    for name in ("claim", "settle", "postpone", "done", "drop"):
+        cut.wrap(box.outbox, name)
+    cut.wrap(box.relay, "send")
+    cut.wrap(box.topics, "send")
+
+
+async def life(folder, cut):
+    """A run that is cut, then one that isn't; answers what the world saw and the rows."""
+    relay, topics = Relay(), Topics()
+    box = await make_box(folder, relay=relay, topics=topics)
+    await box.keep(interaction())
+    await box.roster()
+    ref = await box.blobs.put("body", b"an answer")
+    await box.decide(case_opened(), work_queued(), notice_due(), offer_made())
+    await box.decide(case_replied(ref))
+    watched(box, cut)
+    killed = False
+    try:
+        await box.work(rounds=4, advance_ms=1_000)
+    except Killed:
+        killed = True
+    await box.store.close()
+
+    fresh_relay, fresh_topics = Relay(), Topics()
+    fresh_relay.mails, fresh_topics.records = relay.mails, topics.records
+    successor = Box(box.settings, relay=fresh_relay, topics=fresh_topics, run="run-2")
+    successor.clock.now_ms = box.clock.now_ms + 60_000
+    await successor.outbox.recover(successor.clock.wall_ms())
+    await successor.work(rounds=8, advance_ms=2_000)
+    rows = await successor.rows()
+    await successor.store.close()
+    return killed, relay.mails, topics, rows
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_killed_at_any_call_nothing_is_lost_and_no_repeat_goes_unsaid(tmp_path, after):
+    cuts = 0
+    for at in range(1, CALLS_MAX):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        killed, mails, topics, rows = await life(folder, Cut(at, after))
+        if not killed:
+            break
+        cuts += 1
+        assert [(r["kind"], r["state"], r["done"]) for r in rows] == [
+            ("notice", "sent", True),
+            ("offer", "sent", True),
+            ("reply", "sent", True),
+        ], at
+        for row in rows:
+            sent = [m for m in mails if m.message_id == message_id_of(row)]
+            assert len(sent) in {1, 2}, at
+            said = [code for kind, _, code in topics.results if kind == row["kind"]]
+            assert said, at
+            if len(sent) == 2:
+                assert "possible_duplicate" in said, at
+            assert set(said) <= {None, "possible_duplicate"}
+        appended = {item["id"] for item in topics.of("vaxel.interactions")}
+        assert len(appended) == 2, at
+        order = [
+            (topic, value.get("data", {}).get("effect"))
+            for topic, _, value, _ in topics.records
+            if topic == "vaxel.interactions" or value["data"]["effect"] != "offer"
+        ]
+        assert order[0][0] == "vaxel.interactions", at
+    assert cuts >= 12
+
+
+def message_id_of(row):
+    from vaxel_delivery.core.threads import message_id
+
+    return message_id(row["effect_id"], "vaxel.example")
