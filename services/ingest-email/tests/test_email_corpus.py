@@ -167,12 +167,12 @@ VERDICTS = [
         for subject in ("Out of Office: back on Monday", "Abwesenheitsnotiz: Ihre Rechnung", "Re: Automatische Antwort: x",
                         "Réponse automatique : facture", "Respuesta automática: factura", "Risposta automatica: x",
                         "Automatisch antwoord: x", "Autosvar: x", "Automaattinen vastaus: x", "自動返信：x", "自动回复: x",
-                        "Automatická odpověď: x", "Automatyczna odpowiedź: x", "Автоответ: x", "Auto: Out of office")
+                        "Automatická odpověď: x", "Automatyczna odpowiedź: x", "Автоответ: x", "Auto: Out of office", "Abwesend: Re: Rechnung", "Afwezig", "On vacation until Monday")
     ],
     *[
         Case(f"words about absence: {subject}", mail(FROM + f"Subject: {subject}\n"), {"auto": False, "is_bounce": False})
         for subject in ("My automatic reply does not work", "Question about out of office replies", "Vacation rental booking 4711",
-                        "Automatic gate broken", "Delivery of my order", "Failure of the machine", "Undelivered parcel?")
+                        "Automatic gate broken", "Delivery of my order", "Failure of the machine", "I am out of toner", "Out of office hours support?", "Absent parts in my parcel", "Undelivered parcel?")
     ],
     Case("null return path", mail("Return-Path: <>\n" + FROM), {"auto": True, "suppress": True}),
     Case("read receipt", mail(FROM + "Subject: Read: x\nContent-Type: multipart/report; report-type=disposition-notification; boundary=b\n", "--b\n\nread\n--b\nContent-Type: message/disposition-notification\n\nDisposition: x\n--b--\n"), {"auto": True, "is_bounce": False, "suppress": True}),

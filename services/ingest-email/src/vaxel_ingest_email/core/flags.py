@@ -26,28 +26,36 @@ _PRESENT = (
 _NO = frozenset({"no", "false", "0", "none", "off"})
 _PRECEDENCE_AUTO = frozenset({"auto_reply", "auto-reply", "autoreply", "auto_response", "vacation"})
 _PRECEDENCE_BULK = frozenset({"bulk", "list", "junk", "first-class auto"}) | _PRECEDENCE_AUTO
+_SUBJECT_SAYS = (
+    "automatic reply|auto(?:mated)?[ -]?(?:reply|response|responder|answer|generated reply)\\b"
+    "|automatically generated (?:reply|response)|out[ -]of[ -](?:the[ -])?office\\b(?! hours)"
+    "|(?:i am|i'm) (?:currently )?(?:out of (?:the )?office|away from (?:my|the) (?:desk|office))"
+    "|vacation (?:reply|notice|response|message|alert)|away from (?:my|the) (?:mail|e-?mail|desk)"
+    "|automatische (?:antwort|rückmeldung|email-antwort|abwesenheits)|automatische beantwoording"
+    "|abwesenheits(?:notiz|nachricht|meldung|assistent|agent|benachrichtigung|hinweis)"
+    "|ich bin (?:abwesend|nicht im büro|im urlaub)|automatisch antwoord|afwezigheidsbericht"
+    "|afwezigheidsassistent|r[ée]ponse automatique|absence du bureau|absente? du bureau"
+    "|message d'absence|respuesta autom[áa]tica|fuera de (?:la )?oficina|resposta automática"
+    "|ausência temporária|fora do escritório|risposta automatica|fuori (?:sede|ufficio)\\b"
+    "|assenza dall'ufficio|autosvar\\b|automatiskt? svar|automatisk besked"
+    "|frånvaromeddelande|ikke på kontoret|automaattinen vastaus|poissaoloviesti"
+    "|poissa toimistosta|poissaoloilmoitus|automatyczna odpowiedź|autoodpowiedź|poza biurem"
+    "|automatická (?:odpověď|odpoveď)|mimo kancelář|automatikus válasz|házon kívül|автоответ"
+    "|автоматический ответ|автоматична відповідь|автовідповідь|вне офиса"
+    "|otomatik (?:yanıt|cevap)|ofis dışında|răspuns automat|αυτόματη απάντηση"
+    "|automatski odgovor|samodejni odgovor|automatinis atsakymas|automaatvastus"
+    "|trả lời tự động|自動返信|不在通知|自动回复|自动答复|自動回覆|자동 ?회신|부재중"
+    "|תשובה אוטומטית|رد تلقائي"
+    "|ตอบกลับอัตโนมัติ"
+)
+_SUBJECT_WORD = (
+    "ooo|on vacation|on leave|out of town|abwesend|abwesenheit|afwezig|afwezigheid|niet aanwezig"
+    "|frånvaro|frånvarande|fravær|ikke til stede|nieobecność|nepřítomnost|nepřítomen|absent"
+)
+"""Words that customers use as well: they count only alone, before a colon, or with a date."""
 _SUBJECT = re.compile(
-    r"^\W{0,6}(?:(?:auto|re|aw|fwd?|sv|vs|antw|rif|res|odp|rv"
-    r"|tr)\s?:\s?){0,2}(?:\[[^\]]{1,40}\]\s?)?(?:automatic reply|auto(?:mated)?[ -]?(?:reply"
-    r"|response|responder|answer|generated reply)\b|automatically generated (?:reply|response)"
-    r"|out[ -]of[ -](?:the[ -])?office\b|ooo\s?:|on vacation\b|vacation (?:reply|notice|response"
-    r"|message|alert)|away from (?:my|the) (?:mail|desk|office|e-?mail)|i am (?:out of"
-    r"|away from)|out of town|automatische (?:antwort|rückmeldung|email-antwort|abwesenheit)"
-    r"|abwesenheits(?:notiz|nachricht|meldung|assistent|agent|benachrichtigung|hinweis)?\b"
-    r"|abwesend\b|ich bin (?:abwesend|nicht im büro|im urlaub)|automatisch antwoord"
-    r"|automatische beantwoording|afwezig(?:heid|heidsbericht|heidsassistent)?\b|niet aanwezig"
-    r"|réponse automatique|reponse automatique|absence du bureau|absent(?:e)? du bureau"
-    r"|message d'absence|respuesta automática|respuesta automatica|fuera de (?:la )?oficina"
-    r"|resposta automática|ausência temporária|fora do escritório|risposta automatica"
-    r"|fuori (?:sede|ufficio)|assenza dall'ufficio|autosvar\b|automatisk svar|automatisk besked"
-    r"|automatiskt svar|frånvaro(?:meddelande)?\b|ikke til stede|fravær\b|ikke på kontoret"
-    r"|automaattinen vastaus|poissaoloviesti|poissa toimistosta|poissaoloilmoitus"
-    r"|automatyczna odpowiedź|autoodpowiedź|nieobecność|poza biurem|automatická odpověď"
-    r"|automatická odpoveď|nepřítomnost|mimo kancelář|automatikus válasz|házon kívül|автоответ"
-    r"|автоматический ответ|автоматична відповідь|автовідповідь|вне офиса|otomatik (?:yanıt"
-    r"|cevap)|ofis dışında|răspuns automat|αυτόματη απάντηση|automatski odgovor"
-    r"|samodejni odgovor|automatinis atsakymas|automaatvastus|trả lời tự động|自動返信|不在通知"
-    r"|自动回复|自动答复|自動回覆|자동 ?회신|부재중|תשובה אוטומטית|رد تلقائي|ตอบกลับอัตโนมัติ)",
+    r"^\W{0,6}(?:(?:auto|re|aw|fwd?|sv|vs|antw|rif|res|odp|rv|tr)\s?:\s?){0,2}(?:\[[^\]]{1,40}\]\s?)?"
+    rf"(?:{_SUBJECT_SAYS}|(?:{_SUBJECT_WORD})(?:\s?[:!(]|\s?$|\s(?:until|till|from|re:|bis|vom|tot|t/m)))",
     re.IGNORECASE,
 )
 _ROBOT = re.compile(

@@ -72,11 +72,16 @@ def _lines(text: str) -> list[_Line]:
 
 def _from_marks(lines: list[_Line], marks: list[tuple[str, int, int]]) -> None:
     """Lines that begin inside a range of the HTML; quotes win over signatures."""
-    for kind, start, end in sorted(marks, key=lambda mark: mark[0] == "quote"):
-        label: Label = "quote" if kind == "quote" else "signature"
+    labels: tuple[Label, ...] = ("signature", "quote")
+    for label in labels:
+        ranges = sorted((start, end) for kind, start, end in marks if kind == label)
+        covered = following = 0
         for line in lines:
             begins = line.start + (len(line.text) - len(line.text.lstrip()))
-            if start <= begins < end and not line.blank:
+            while following < len(ranges) and ranges[following][0] <= begins:
+                covered = max(covered, ranges[following][1])
+                following += 1
+            if begins < covered and not line.blank:
                 line.label, line.confidence = label, 0.97
     own = any(line.label == "new" for line in lines if not line.blank)
     if not own and not any(sep.is_forwarded(line.text) for line in lines):
@@ -126,10 +131,11 @@ def _joined(lines: list[_Line], first: int, last: int) -> str:
 
 def _from_separators(lines: list[_Line]) -> None:
     """Separators after which the rest of the mail is quoted."""
+    own_words = above = False
     for index, line in enumerate(lines):
         if line.label != "new" or line.blank:
             continue
-        own_words = any(not above.blank and above.label == "new" for above in lines[:index])
+        own_words, above = above, True
         if sep.is_forwarded(line.text):
             _rest_is_forward(lines, index)
             return
@@ -216,41 +222,41 @@ def _rest_is_forward(lines: list[_Line], index: int) -> None:
 
 
 def _from_signatures(lines: list[_Line]) -> None:
-    """Signatures and notices in what is still new, searched from its end."""
-    ends = [index for index, line in enumerate(lines) if line.label == "new" and not line.blank]
-    if not ends:
-        return
-    last = ends[-1]
-    own = [index for index in ends if not _cut_off(lines, index, last)]
-    for index in own:
-        line = lines[index]
-        following = [place for place in own if place > index]
-        if sep.is_delimiter(line.text) and following:
-            _label(lines, index, last, "signature", 0.97)
-            return
-        if sep.is_disclaimer(line.text) and index != own[0]:
-            _label(lines, index, last, "disclaimer", 0.8)
-            last = index - 1
-            break
-    own = [index for index in own if index <= last]
+    """Signatures and notices in the last stretch of the sender's words."""
+    own: list[int] = []
+    for index in range(len(lines) - 1, -1, -1):
+        if lines[index].label != "new":
+            if own:
+                break
+        elif not lines[index].blank:
+            own.append(index)
+    own.reverse()
     for position, index in enumerate(own):
-        line, following = lines[index], own[position + 1 :]
-        if sep.is_mobile(line.text) and len(following) <= 1:
-            _label(lines, index, last, "signature", 0.9)
+        if sep.is_delimiter(lines[index].text) and position + 1 < len(own):
+            _label(lines, index, own[-1], "signature", 0.97)
             return
-        loose = sep.is_loose_delimiter(line.text)
-        if loose and position and len(following) <= SIGNATURE_LINES_MAX:
-            _label(lines, index, last, "signature", 0.8)
-            return
-        named = sep.is_dash_name(line.text) and position and lines[index - 1].blank
-        if named and len(following) <= 3:
-            _label(lines, index, last, "signature", 0.6)
+        if position and sep.is_disclaimer(lines[index].text):
+            _label(lines, index, own[-1], "disclaimer", 0.8)
+            own = own[:position]
+            break
+    first = max(len(own) - SIGNATURE_LINES_MAX - 1, 0)
+    for position, index in enumerate(own[first:], start=first):
+        confidence = _signature_begins(lines, index, position, len(own) - position - 1)
+        if confidence:
+            _label(lines, index, own[-1], "signature", confidence)
             return
 
 
-def _cut_off(lines: list[_Line], index: int, last: int) -> bool:
-    """Whether something quoted stands between a line and the last of the sender's words."""
-    return any(line.label != "new" for line in lines[index:last])
+def _signature_begins(lines: list[_Line], index: int, before: int, after: int) -> float:
+    """How surely a signature begins at ``index``, with so many own lines before and after it."""
+    text = lines[index].text
+    if sep.is_mobile(text) and after <= 1:
+        return 0.9
+    if not before:
+        return 0
+    if sep.is_loose_delimiter(text):
+        return 0.8
+    return 0.6 if sep.is_dash_name(text) and lines[index - 1].blank and after <= 3 else 0
 
 
 def _label(lines: list[_Line], first: int, last: int, label: Label, confidence: float) -> None:

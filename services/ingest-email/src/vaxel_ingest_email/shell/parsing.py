@@ -1,7 +1,7 @@
 """Parsing outside the loop: a few worker processes, and a deadline for each mail.
 
-A worker that is late or dies is killed and replaced, and its mail is told as ``unsupported`` with
-the reason: still accepted, its raw bytes kept.
+A worker that is late or dies is killed and replaced. A mail on which one was late, or two died, is
+told as ``unsupported`` with the reason: still accepted, its raw bytes kept.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from vaxel_shared.obs.logging import get_logger
 
 START_TIMEOUT_S = 30
 """Imports on a machine that starts seven services and a broker at once."""
+
+_TRIES = 2
+"""A worker can be killed by somebody; a mail that kills two kills any."""
 
 _MODULE = "vaxel_ingest_email.shell.worker"
 _LATE = Limits(header_bytes=64 * 1024, header_one_bytes=8 * 1024, header_count=500, addresses=100)
@@ -102,33 +105,49 @@ class ParsePool:
             self._free.put_nowait(worker)
 
     async def parse(self, raw: bytes, envelope: Envelope, received_at_ms: int) -> Parsed:
-        """A mail understood; ``unsupported`` where its worker is late or dies.
+        """A mail understood; ``unsupported`` where its worker is late, or dies of it twice.
 
-        Raises Retryable where no worker can be started.
+        Raises Retryable where no worker can be started, or when stopping.
         """
         job = Job(raw, envelope.mail_from, list(envelope.rcpt_to), received_at_ms)
+        payload = msgspec.msgpack.encode(job)
+        reason = ""
+        for _ in range(_TRIES):
+            answer, reason = await self._ask(payload)
+            if answer is not None:
+                try:
+                    return _parsed(answer, raw)
+                except (msgspec.MsgspecError, ValueError):
+                    reason = "parser:unreadable"
+            if reason == "parser:late":
+                break
+        return unsupported(raw, envelope, received_at_ms, reason, _LATE)
+
+    async def _ask(self, payload: bytes) -> tuple[bytes | None, str]:
+        """A worker's answer, or why there is none; then that worker is replaced."""
         worker = await self._free.get()
         try:
             if worker is None:
                 worker = await self._new()
             async with asyncio.timeout(self._timeout_s):
-                answer = await worker.ask(msgspec.msgpack.encode(job))
-            parsed = _parsed(answer, raw)
+                answer = await worker.ask(payload)
         except Fatal as error:
             self._free.put_nowait(None)
             raise Retryable(str(error)) from error
-        except (TimeoutError, EOFError, OSError, msgspec.MsgspecError, ValueError) as error:
-            reason = "parser:late" if isinstance(error, TimeoutError) else "parser:died"
-            get_logger().warning("parser_replaced", reason=reason, bytes=len(raw))
+        except (TimeoutError, EOFError, OSError) as error:
             await self._discard(worker)
             self._free.put_nowait(None)
-            return unsupported(raw, envelope, received_at_ms, reason, _LATE)
+            if self._closed:
+                raise Retryable("stopping; the sender tries again") from error
+            reason = "parser:late" if isinstance(error, TimeoutError) else "parser:died"
+            get_logger().warning("parser_replaced", reason=reason, bytes=len(payload))
+            return None, reason
         except asyncio.CancelledError:
             await asyncio.shield(self._discard(worker))  # its answer would be the next mail's
             self._free.put_nowait(None)
             raise
         self._free.put_nowait(worker)
-        return parsed
+        return answer, ""
 
     async def close(self) -> None:
         """End every worker."""
