@@ -15,6 +15,7 @@ from vaxel_shared.kafka.log import PartitionLog
 from vaxel_shared.kafka.records import ChainCursor, ChainRecord, Judge, verify_start
 from vaxel_shared.kafka.sources import KafkaSource, LogsSource, Source
 from vaxel_shared.kafka.topics import DECISIONS, partition_count, read_log_id
+from vaxel_shared.obs import metrics
 from vaxel_shared.settings import Settings
 
 __all__ = ["ChainCursor", "ChainRecord", "DecisionsReader"]
@@ -92,6 +93,7 @@ class DecisionsReader:
     async def poll(self, timeout_ms: int = 200, max_records: int = 200) -> list[ChainRecord]:
         """Valid records, in order within a partition; none where none came in time."""
         polled = await self._source.poll(timeout_ms, max_records)
+        metrics.CONSUMED.labels(DECISIONS).inc(len(polled))
         judged = [self._judges[partition].judge(raw) for partition, raw in polled]
         return [record for record in judged if record is not None]
 
@@ -106,8 +108,15 @@ class DecisionsReader:
 
     async def at_end(self) -> bool:
         """Whether everything that was in the log when asked has been read."""
-        bounds = await self._source.bounds()
-        return all(self._judges[p].state.read + 1 >= end for p, (_, end) in bounds.items())
+        return not any((await self.lag()).values())
+
+    async def lag(self) -> dict[int, int]:
+        """How many offsets are left to read, by partition."""
+        left = {}
+        for partition, (_, end) in (await self._source.bounds()).items():
+            left[partition] = max(0, end - self._judges[partition].state.read - 1)
+            metrics.LAG.labels(DECISIONS, str(partition)).set(left[partition])
+        return left
 
     async def close(self) -> None:
         """Let go of the broker."""

@@ -108,10 +108,21 @@ class KafkaSource:
         """See :class:`Source`."""
         assert partitions, "a consumer without partitions would read all of them"
         self._partitions = [TopicPartition(self._topic, partition) for partition in partitions]
-        self._reader = AIOKafkaConsumer(**consumer_options(self._settings))
-        self._asker = AIOKafkaConsumer(**consumer_options(self._settings))
-        await self._bounded("start", self._reader.start())
-        await self._bounded("start", self._asker.start())
+        try:
+            self._reader = await self._started()
+            self._asker = await self._started()
+        except Retryable:
+            await self.close()
+            raise
+
+    async def _started(self) -> AIOKafkaConsumer:
+        consumer = AIOKafkaConsumer(**consumer_options(self._settings))
+        try:
+            await self._bounded("start", consumer.start())
+        except Retryable:
+            await stop_client(consumer)
+            raise
+        return consumer
 
     async def seek(self, positions: Mapping[int, int]) -> None:
         """See :class:`Source`."""
@@ -154,7 +165,9 @@ class KafkaSource:
 
     async def close(self) -> None:
         """See :class:`Source`."""
-        for client in (self._reader, self._asker):
+        reader, self._reader = self._reader, None
+        asker, self._asker = self._asker, None
+        for client in (reader, asker):
             await stop_client(client)
 
     async def _bounded(self, verb: str, call: Awaitable[Any]) -> Any:
