@@ -131,7 +131,7 @@ class _Export:
         total = sum(one.end - one.begin for one in within.values())
         bar = self._bars.add_task(topic, total=total)
         files = {
-            number: _File(self._folder, topic, number, one, self.log_id)
+            number: PartitionFile(self._folder, topic, number, one, self.log_id)
             for number, one in within.items()
         }
         try:
@@ -146,7 +146,7 @@ class _Export:
         return [file.summary() for file in files.values()]
 
 
-class _File:
+class PartitionFile:
     """One partition's file while it is written."""
 
     def __init__(
@@ -178,6 +178,7 @@ class _File:
             raise Fatal(f"{self._path}: {error.strerror}; free space and export again") from error
 
     def close(self) -> None:
+        """Nothing more comes."""
         self._file.close()
 
     def summary(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import click
 
 from vaxel_cli import runinfo
 from vaxel_cli.commands.options import json_option, jsonl_option
-from vaxel_cli.console import NO, err, print_json, print_jsonl, wrong_use
+from vaxel_cli.console import answer_is_no, err, print_json, print_jsonl, wrong_use
 from vaxel_ingest_email.core.normalize import UNKNOWN_ACCOUNT, AccountRef, Blob, address, parse
 from vaxel_shared.blobs import BLOB_BYTES_MAX, FolderBlobs
 from vaxel_shared.config import source
@@ -68,11 +68,11 @@ def email(
         raise wrong_use("choose --json or --jsonl")
     received_ms = _instant_ms(received_at)
     channels, keyring = _channels(config_dir), _keyring(data_dir)
-    failed = False
+    failed = 0
     printed: list[dict[str, Any]] = []
     for name, raw in _read(files):
         if isinstance(raw, str):
-            failed, item = True, {"file": name, "error": raw}
+            failed, item = failed + 1, {"file": name, "error": raw}
         else:
             parsed = parse(raw, None, received_ms)
             item = address(parsed, _account(channels, parsed.interaction), keyring).to_dict()
@@ -85,7 +85,7 @@ def email(
     if not as_jsonl:
         print_json(printed[0] if len(printed) == 1 else printed)
     if failed:
-        sys.exit(NO)
+        raise answer_is_no(f"{failed} of {len(files)} can't be read; each says why in its place")
 
 
 def _read(files: tuple[str, ...]) -> Iterator[tuple[str, bytes | str]]:

@@ -24,7 +24,7 @@ def find(everybody: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
     text = wanted.casefold().strip()
     for same in (
         [agent for agent in everybody if agent["id"] == text],
-        [agent for agent in everybody if _name(agent) == text],
+        [agent for agent in everybody if text and _name(agent) == text],
         [agent for agent in everybody if text and text in _name(agent)],
     ):
         if len(same) == 1:

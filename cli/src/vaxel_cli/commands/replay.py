@@ -100,6 +100,10 @@ def _valid(
                     f"vaxel.work partition {partition} offset {header.through} isn't the input that"
                     f" record {header.seq} folded: the log was cut or changed"
                 )
+        for decision in outcome.batch.decisions:
+            # The core would take a missing policy for one that never was, and decide otherwise.
+            if decision.type == "policy.adopted":
+                _ = recorded.policies[decision.data["version"]]
         engines.add(outcome.batch.engine)
         body = record.value[chain.HEADER_BYTES :]
         yield DecisionRecord(record.offset, header.seq, header.from_, header.through, body)

@@ -9,16 +9,22 @@ from typing import Any
 import click
 
 from vaxel_cli.console import answer_is_no, out, print_json, unreachable
+from vaxel_register.core import openapi
 from vaxel_shared.contracts import asyncapi, compatibility
 from vaxel_shared.contracts.schema import render, schemas
 from vaxel_shared.version import CODE_VERSION
 
+OPENAPI = "openapi.json"
 REMEDY = "run `vaxel schema export --to docs/schemas` and commit what changed"
 
 
 def documents() -> dict[str, dict[str, Any]]:
-    """Everything that is published, by file name: the schemas and the AsyncAPI document."""
-    return {**schemas(), asyncapi.FILE_NAME: asyncapi.document(CODE_VERSION)}
+    """Everything that is published, by file name: the schemas, AsyncAPI and OpenAPI."""
+    return {
+        **schemas(),
+        asyncapi.FILE_NAME: asyncapi.document(CODE_VERSION),
+        OPENAPI: openapi.describe(CODE_VERSION),
+    }
 
 
 def compare(folder: Path) -> tuple[list[str], list[str]]:
@@ -38,17 +44,22 @@ def compare(folder: Path) -> tuple[list[str], list[str]]:
         text = path.read_text()
         if text != render(document):
             stale.append(f"{name}: differs")
-        if name != asyncapi.FILE_NAME:
+        if _is_schema(name):
             found = compatibility.breaks(json.loads(text), document)
             breaks.extend(f"{name}: {line}" for line in found)
-    gone = sorted(path.name for path in folder.glob("*.v*.json") if path.name not in today)
-    breaks.extend(f"{name}: no longer published" for name in gone)
+    gone = sorted(path.name for path in folder.glob("*.json") if path.name not in today)
+    breaks.extend(f"{name}: no longer published" for name in gone if _is_schema(name))
     return breaks, stale
+
+
+def _is_schema(name: str) -> bool:
+    """Whether a document is a topic's schema, with its version in the name."""
+    return ".v" in name
 
 
 @click.group()
 def schema() -> None:
-    """JSON Schema and AsyncAPI 3 of everything that stands on the topics."""
+    """JSON Schema and AsyncAPI 3 of the topics, OpenAPI 3.1 of the register's API."""
 
 
 @schema.command()
@@ -58,7 +69,7 @@ def schema() -> None:
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def export(folder: Path, as_json: bool) -> None:
-    """Write the JSON Schemas and the AsyncAPI document."""
+    """Write the JSON Schemas, the AsyncAPI and the OpenAPI document."""
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

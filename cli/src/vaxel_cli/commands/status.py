@@ -23,7 +23,7 @@ from vaxel_cli import runinfo
 from vaxel_cli.commands import people
 from vaxel_cli.commands.api import Api
 from vaxel_cli.commands.options import json_option
-from vaxel_cli.console import NO, err, out, print_json
+from vaxel_cli.console import DONE, NO, err, out, print_json
 from vaxel_shared.errors import VaxelError
 from vaxel_shared.kafka.scan import bounds
 from vaxel_shared.kafka.topics import TOPICS
@@ -37,7 +37,7 @@ _LAG = re.compile(r'^vaxel_lag_records\{partition="\d+",topic="([^"]+)"\} (\S+)$
 @click.command()
 @runinfo.data_dir_option
 @json_option
-def status(*, data_dir: Path | None, as_json: bool) -> None:
+def status(*, data_dir: Path | None, as_json: bool) -> int:
     """Services, topics and lag, queues and agents; exit 1 if something isn't well."""
     run = runinfo.load(data_dir)
     with err.status("asking"):
@@ -46,8 +46,7 @@ def status(*, data_dir: Path | None, as_json: bool) -> None:
         print_json(found)
     else:
         _show(found)
-    if not found["ok"]:
-        raise SystemExit(NO)
+    return DONE if found["ok"] else NO
 
 
 def _gather(run: runinfo.RunInfo) -> dict[str, Any]:

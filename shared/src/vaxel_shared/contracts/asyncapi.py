@@ -19,7 +19,6 @@ from vaxel_shared.contracts.snapshots import LOG_TYPE, SNAPSHOT_TYPE
 FILE_NAME = "asyncapi.json"
 BINDING_VERSION = "0.5.0"
 _SCHEMA_FORMAT = "application/schema+json;version=draft-2020-12"
-_BATCH_TYPE = "vaxel.decisions.batch.v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ CHANNELS = (
         "the hash of the last valid one is void for every reader.",
         "The input's partition; the router writes to it explicitly.",
         ("router",),
-        {_BATCH_TYPE: "decisions.v1.json"},
+        {decisions.BATCH_TYPE: "decisions.v1.json"},
         content_type="application/octet-stream",
     ),
     Channel(
