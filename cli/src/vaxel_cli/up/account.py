@@ -1,11 +1,15 @@
 """What a person sees of `vaxel up`: a live table on a terminal, plain lines anywhere else.
 
 Steps go from working to done or failed; what happens later is said in a line with its time.
-Services' own logs never come here.
+Services' own logs never come here. When nobody listens any more (a closed terminal, `| head`),
+the account falls silent and the system goes on.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -59,8 +63,20 @@ class Account(Protocol):
         """No step is live any more; lines may still be said."""
 
 
-def make_account(console: Console) -> Account:
+class SteadyConsole(Console):
+    """A console whose reader may go: the library's own would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Write nothing any more, also not what Python flushes at the end."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def make_account() -> Account:
     """Live on a terminal, plain otherwise."""
+    console = SteadyConsole(highlight=False, soft_wrap=True)
     return LiveAccount(console) if console.is_terminal else PlainAccount(console)
 
 
@@ -105,8 +121,9 @@ class PlainAccount:
         """See :class:`Account`."""
 
     def _print(self, line: str) -> None:
-        self._console.out(line, highlight=False)
-        self._console.file.flush()
+        with contextlib.suppress(OSError):
+            self._console.out(line, highlight=False)
+            self._console.file.flush()
 
 
 class LiveAccount:
@@ -139,18 +156,23 @@ class LiveAccount:
 
     def say(self, line: str) -> None:
         """See :class:`Account`."""
-        self._console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {escape(line)}")
+        self._print(f"[dim]{time.strftime('%H:%M:%S')}[/] {escape(line)}")
 
     def show(self, lines: str) -> None:
         """See :class:`Account`."""
-        self._console.print(escape(lines))
+        self._print(escape(lines))
 
     def close(self) -> None:
         """See :class:`Account`."""
         if self._live is not None:
-            self._live.stop()
+            with contextlib.suppress(OSError):
+                self._live.stop()
             self._live = None
             self._steps.clear()
+
+    def _print(self, markup: str) -> None:
+        with contextlib.suppress(OSError):
+            self._console.print(markup)
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))

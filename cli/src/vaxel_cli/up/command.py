@@ -83,7 +83,7 @@ async def _run(
     *,
     own_broker: bool,
 ) -> int:
-    account = make_account(console.out)
+    account = make_account()
     kind = OwnBroker if own_broker else ForeignBroker
     return await System(settings, specs, deployment, kind(settings, account), account).run()
 
