@@ -96,7 +96,7 @@ class _Walk:
         self._gaps_allowed = declared(topic).cleanup == "compact"
 
     def takes(self, partition: int, offset: int) -> bool:
-        """Whether the record belongs to the stretch. Raises Fatal where one before it is missing."""
+        """Whether the record belongs to the stretch. Raises Fatal where some are missing."""
         if partition not in self.left or offset >= self.left[partition].end:
             return False
         if offset != self._next[partition] and not self._gaps_allowed:
