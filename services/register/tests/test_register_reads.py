@@ -433,3 +433,11 @@ async def test_offers_ordered_by_when_they_were_made(register: Register) -> None
     assert [(offer["agent"], offer["state"]) for offer in case["offers"]] == [
         ("anna", "declined"), ("ben", "pending"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["/cases", "/cases/none", "/openapi.json"])
+async def test_no_cache_may_keep_an_answer(register: Register, path: str) -> None:
+    headers = register.token("admin", "root")
+    response = await register.client.get(f"/api/v1{path}", headers=headers)
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"

@@ -31,7 +31,13 @@ IDEMPOTENCY_CHARS_MAX = 200
 """A key is a UUID or a short name."""
 
 TIMELINE_ENTRIES_MAX = 2_000
-"""Entries of one timeline in one answer, the newest ones: bounds the size of the answer."""
+"""Entries of one timeline in one answer, the newest ones: bounds the size of the answer.
+
+Works and offers of a case are bounded by the same number.
+"""
+
+INBOX_MAX = 200
+"""Offers, and works, in one inbox: far beyond what one person can hold."""
 
 TEXT_FETCHES_MAX = 16
 """Blobs read side by side for one answer: bounds open files."""

@@ -30,6 +30,9 @@ from vaxel_shared.http.problems import problem
 from vaxel_shared.obs import metrics
 from vaxel_shared.obs.logging import get_logger
 
+PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""Answers hold personal text: no cache keeps them, no browser guesses what they are."""
+
 Taken = TypeVar("Taken", bound=Request)
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
@@ -132,6 +135,7 @@ class Edge:
                 response = problem(
                     500, "internal", "this is our fault and is in our log; try again later"
                 )
+            response.headers.update(PRIVATE)
             _account(route, principal, response.status, time.perf_counter() - started)
             return response
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Select, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from vaxel_register.core.limits import TIMELINE_ENTRIES_MAX
+from vaxel_register.core.limits import INBOX_MAX, TIMELINE_ENTRIES_MAX
 from vaxel_register.core.paging import decode_cursor
 from vaxel_register.core.requests import CasesQuery
 from vaxel_register.core.search import like, words
@@ -65,13 +65,17 @@ class Queries:
     async def works(self, case_id: str) -> list[Row]:
         """A case's works, the first one first."""
         return await self._all(
-            select(WORKS).where(WORKS.c.case_id == case_id).order_by(WORKS.c.number)
+            select(WORKS)
+            .where(WORKS.c.case_id == case_id)
+            .order_by(WORKS.c.number)
+            .limit(TIMELINE_ENTRIES_MAX)
         )
 
     async def offers(self, case_id: str) -> list[Row]:
         """A case's offers, in the order they were made."""
         statement = select(OFFERS).where(OFFERS.c.case_id == case_id)
-        return await self._all(statement.order_by(OFFERS.c.made_ms, OFFERS.c.log_place))
+        ordered = statement.order_by(OFFERS.c.made_ms, OFFERS.c.log_place)
+        return await self._all(ordered.limit(TIMELINE_ENTRIES_MAX))
 
     async def offer(self, offer_id: str) -> Row | None:
         """One offer."""
@@ -169,8 +173,12 @@ class Queries:
         )
         async with self._engine.connect() as connection:
             return (
-                await _rows(connection, offers.order_by(OFFERS.c.made_ms, OFFERS.c.id)),
-                await _rows(connection, works.order_by(WORKS.c.assigned_ms, WORKS.c.id)),
+                await _rows(
+                    connection, offers.order_by(OFFERS.c.made_ms, OFFERS.c.id).limit(INBOX_MAX)
+                ),
+                await _rows(
+                    connection, works.order_by(WORKS.c.assigned_ms, WORKS.c.id).limit(INBOX_MAX)
+                ),
             )
 
     async def caused(self, command_id: str) -> list[Row]:
