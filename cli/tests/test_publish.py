@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vaxel_cli import runinfo
-from vaxel_cli.publish import publisher
+from vaxel_cli.publish import moves, publisher
 from vaxel_cli.publish.changes import describe
 from vaxel_cli.publish.ledger import LEDGER_FILE, Ledger
 from vaxel_cli.publish.publications import Publication, publications
@@ -263,6 +265,87 @@ async def test_a_deployment_reaches_the_log_with_its_blobs(
         ref = command.data.get("ref") or command.data["directory_ref"]
         assert blobs.get_now(ref) == item.blob
     assert await publisher.publish(settings, load(config), ManualClock()) == []
+
+
+SECOND_POOL = """
+  - name: sales
+    letter: T
+    queues:
+      - {name: leads, steps: [{after: 0s, tiers: [1, 2, 3]}]}
+rules:"""
+
+
+@pytest.mark.broker
+async def test_agents_who_swap_pools_are_never_in_two(
+    make_settings: Callable[..., Settings], config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings()
+    await topics.apply(settings, local=True)
+    _edit(config, "routing.yaml", "\nrules:", SECOND_POOL)
+    roster = config / "roster.yaml"
+    _, *agents = roster.read_text().split("pool: support")
+    head = roster.read_text().split("pool: support")[0]
+
+    def assign(pools: list[str]) -> Deployment:
+        roster.write_text(
+            head + "".join(f"pool: {p}{a}" for p, a in zip(pools, agents, strict=True))
+        )
+        return load(config)
+
+    rest = ["support"] * (len(agents) - 2)
+    await publisher.publish(settings, assign(["sales", "support", *rest]), ManualClock())
+    swapped = assign(["support", "sales", *rest])
+    asked: list[tuple[str, set[str]]] = []
+
+    async def until_left(_settings: Settings, pool: str, agents: set[str]) -> None:
+        asked.append((pool, agents))
+        members = await _members(settings)
+        assert not members[pool] & agents, "asked before the old pool's roster was published"
+
+    monkeypatch.setattr(publisher, "until_left", until_left)
+    await publisher.publish(settings, swapped, ManualClock())
+    assert sorted(pool for pool, _ in asked) == ["sales", "support"]
+    members = await _members(settings)
+    assert not members["sales"] & members["support"]
+    assert len(members["sales"]) == 1
+    assert len(members["support"]) == len(agents) - 1
+    assert await publisher.publish(settings, swapped, ManualClock()) == []
+
+
+async def _members(settings: Settings) -> dict[str, set[str]]:
+    """Who is in each pool by the last roster on the log."""
+    members: dict[str, set[str]] = {}
+    for record in await _commands(settings):
+        command = Command.model_validate_json(record.value)
+        if command.type == "roster.set":
+            members[command.pool] = {agent["id"] for agent in command.data["agents"]}
+    return members
+
+
+async def test_who_moves_is_waited_for_until_the_router_lets_go(
+    tmp_path: Path, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[tuple[int, Any]] = [
+        (503, {}),
+        (200, {"agents": [{"id": "a1", "pool": "old"}, {"id": "a2", "pool": "old"}]}),
+        (200, {"agents": [{"id": "a1", "pool": "new"}, {"id": "a2", "pool": "old"}]}),
+    ]
+
+    async def agents(_request: web.Request) -> web.Response:
+        status, document = answers.pop(0) if len(answers) > 1 else answers[0]
+        return web.json_response(document, status=status)
+
+    monkeypatch.setattr(moves, "WAIT_MS_MAX", 500)
+    settings = Settings(data_dir=tmp_path)
+    monkeypatch.setattr(Settings, "url", lambda *_: f"http://127.0.0.1:{unused_tcp_port}")
+    with pytest.raises(Retryable, match="an answer"):
+        await moves.until_left(settings, "old", {"a1"})
+    app = web.Application()
+    app.add_routes([web.get("/v1/agents", agents)])
+    async with TestServer(app, port=unused_tcp_port):
+        await moves.until_left(settings, "old", {"a1"})
+        with pytest.raises(Retryable, match=r"pool old.*\(a2\)"):
+            await moves.until_left(settings, "old", {"a1", "a2"})
 
 
 @pytest.mark.broker

@@ -8,7 +8,7 @@ finds other files by then knows that it must send those.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from vaxel_cli.publish.publications import Publication
@@ -20,11 +20,15 @@ LEDGER_FILE = "published.json"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The last version that was sent, its serial, and whether the broker has it."""
+    """The last version that was sent, its serial, and whether the broker has it.
+
+    ``agents``: whom the router may still have in this pool, who left it lately included.
+    """
 
     version: str
     serial: int
     acked: bool
+    agents: list[str] = field(default_factory=list)
 
 
 class Ledger:
@@ -63,14 +67,39 @@ class Ledger:
 
     def sending(self, publication: Publication, serial: int) -> None:
         """Note, durably, that it is about to be sent."""
-        self._set(publication, Entry(publication.version, serial, acked=False))
+        self._set(publication, Entry(publication.version, serial, False, self._held(publication)))
 
     def sent(self, publication: Publication, serial: int) -> None:
         """Note, durably, that the broker has it."""
-        self._set(publication, Entry(publication.version, serial, acked=True))
+        self._set(publication, Entry(publication.version, serial, True, self._held(publication)))
+
+    def elsewhere(self, publication: Publication) -> dict[str, set[str]]:
+        """Who of a roster may still be in another pool: agents by that pool."""
+        found: dict[str, set[str]] = {}
+        for name, entry in self._entries.items():
+            kind, _, pool = name.partition("/")
+            both = publication.agents & set(entry.agents)
+            if kind == publication.kind and pool != publication.pool and both:
+                found[pool] = set(both)
+        return found
+
+    def left(self, pool: str, agents: set[str]) -> None:
+        """Note that the router has let these go from a pool."""
+        name = f"roster/{pool}"
+        entry = self._entries[name]
+        kept = [agent for agent in entry.agents if agent not in agents]
+        self._entries[name] = replace(entry, agents=kept)
+        self._write()
+
+    def _held(self, publication: Publication) -> list[str]:
+        before = self._entries.get(_name(publication))
+        return sorted(publication.agents | set(before.agents if before else ()))
 
     def _set(self, publication: Publication, entry: Entry) -> None:
         self._entries[_name(publication)] = entry
+        self._write()
+
+    def _write(self) -> None:
         document = {
             "log_id": self._log_id,
             "entries": {name: asdict(item) for name, item in sorted(self._entries.items())},

@@ -33,6 +33,8 @@ class Publication:
     command_type: str
     data: Contract
     blob: bytes
+    agents: frozenset[str] = frozenset()
+    """Of a roster: who is in it."""
 
     def command(self, serial: int) -> Command:
         """The command; ``serial`` tells A, then B, then A again from A twice."""
@@ -73,4 +75,5 @@ def roster(pool: str, agents: list[Agent]) -> Publication:
         directory_sha256=hashlib.sha256(blob).hexdigest(),
         agents=[agent.profile() for agent in agents],
     )
-    return Publication(pool, "roster", version, "roster.set", data, blob)
+    ids_ = frozenset(agent.id for agent in agents)
+    return Publication(pool, "roster", version, "roster.set", data, blob, ids_)

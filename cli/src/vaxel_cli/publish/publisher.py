@@ -1,9 +1,14 @@
-"""Sends what isn't published yet: blob first, then the command, then the ledger's mark."""
+"""Sends what isn't published yet: blob first, then the command, then the ledger's mark.
+
+No agent serves two pools at once: who moves appears in the new pool's roster only when the router
+has let them go from the old one.
+"""
 
 from __future__ import annotations
 
 from vaxel_cli.publish.ledger import Ledger
-from vaxel_cli.publish.publications import Publication, publications
+from vaxel_cli.publish.moves import until_left
+from vaxel_cli.publish.publications import Publication, publications, roster
 from vaxel_shared.blobs import FolderBlobs
 from vaxel_shared.clock import Clock, SystemClock
 from vaxel_shared.config.deployment import Deployment
@@ -23,27 +28,60 @@ async def publish(
     Raises Retryable while the broker or the blob store is away, Fatal for a damaged ledger.
     Killed at any point, the next call sends what is missing.
     """
-    clock = clock or SystemClock()
     ledger = Ledger.load(settings.data_dir, await read_log_id(settings))
-    now_ms = clock.wall_ms()
-    due = [
-        (publication, serial)
-        for publication in publications(deployment)
-        if (serial := ledger.due(publication, now_ms)) is not None
-    ]
-    if not due:
-        return []
-    blobs = FolderBlobs(settings.blobs)
-    producer = await Producer.start(settings, SOURCE)
+    sender = _Sender(settings, ledger, clock or SystemClock())
     try:
-        for publication, serial in due:
-            await blobs.put(publication.kind, publication.blob)
-            ledger.sending(publication, serial)
-            await _send(producer, publication, serial, clock.wall_ms())
-            ledger.sent(publication, serial)
+        moving: list[Publication] = []
+        for publication in publications(deployment):
+            movers = {
+                agent for agents in ledger.elsewhere(publication).values() for agent in agents
+            }
+            if movers:
+                moving.append(publication)
+                staying = [
+                    agent
+                    for agent in deployment.roster.of_pool(publication.pool)
+                    if agent.id not in movers
+                ]
+                await sender.send(roster(publication.pool, staying))
+            else:
+                await sender.send(publication)
+        for publication in moving:
+            for pool, agents in ledger.elsewhere(publication).items():
+                await until_left(settings, pool, agents)
+                ledger.left(pool, agents)
+            await sender.send(publication)
     finally:
-        await producer.close()
-    return [publication for publication, _ in due]
+        await sender.close()
+    return sender.sent
+
+
+class _Sender:
+    """Sends what the ledger says is due; connects only when something is."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, clock: Clock) -> None:
+        self.sent: list[Publication] = []
+        self._settings = settings
+        self._ledger = ledger
+        self._clock = clock
+        self._blobs = FolderBlobs(settings.blobs)
+        self._producer: Producer | None = None
+
+    async def send(self, publication: Publication) -> None:
+        serial = self._ledger.due(publication, self._clock.wall_ms())
+        if serial is None:
+            return
+        if self._producer is None:
+            self._producer = await Producer.start(self._settings, SOURCE)
+        await self._blobs.put(publication.kind, publication.blob)
+        self._ledger.sending(publication, serial)
+        await _send(self._producer, publication, serial, self._clock.wall_ms())
+        self._ledger.sent(publication, serial)
+        self.sent.append(publication)
+
+    async def close(self) -> None:
+        if self._producer is not None:
+            await self._producer.close()
 
 
 async def _send(producer: Producer, publication: Publication, serial: int, now_ms: int) -> None:
