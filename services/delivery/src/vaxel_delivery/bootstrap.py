@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from vaxel_delivery.config import LiveFiles
@@ -42,16 +43,25 @@ async def build(settings: Settings) -> Service:
     """Everything that delivery is made of, ready to run.
 
     Raises Fatal where another delivery holds the database, where key or cursors don't fit, or the
-    configuration is wrong; Retryable without a broker.
+    configuration is wrong; Retryable without a broker. What was opened by then is closed.
     """
+    async with AsyncExitStack() as opened:
+        service = await _build(settings, opened)
+        opened.pop_all()  # from here on they are the service's
+        return service
+
+
+async def _build(settings: Settings, opened: AsyncExitStack) -> Service:
     only_one(settings)
     clock = SystemClock()
     files = LiveFiles(settings.config_dir)
     keyring = Keyring.load(settings.secrets)
     await migrate(settings, NAME, MIGRATIONS)
     store = Store(make_engine(settings, NAME))
+    opened.push_async_callback(store.close)
     await wait_for_broker(settings, BROKER_WAIT_MS)
     producer = await Producer.start(settings, SOURCE)
+    opened.push_async_callback(producer.close)
 
     async def parking(record: Record, reason: str) -> None:
         await park(producer, settings, record, service=NAME, error_class="poison", reason=reason)
@@ -74,6 +84,8 @@ async def build(settings: Settings) -> Service:
         ready=lambda: decisions.caught_up and interactions.caught_up,
     )
     decisions_reader, interactions_reader = await _readers(settings, store)
+    opened.push_async_callback(decisions_reader.close)
+    opened.push_async_callback(interactions_reader.close)
     wake = dispatcher.wake.set
     decisions = DecisionsFeed(decisions_reader, store, waiters, parking, wake)
     interactions = InteractionsFeed(interactions_reader, store, clock, parking, wake)
