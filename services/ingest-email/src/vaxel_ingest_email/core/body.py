@@ -89,8 +89,9 @@ def _walk(part: Part, files: list[File], limits: Limits, *, is_root: bool = Fals
     if part.mime == "multipart/alternative":
         return _alternative(part, files, limits)
     blocks: list[Block] = []
-    for index, child in enumerate(part.children):
-        if part.mime == "multipart/related" and index and not child.multipart:
+    shown = next((child for child in part.children if child.multipart or _readable(child)), None)
+    for child in part.children:
+        if part.mime == "multipart/related" and child is not shown and not child.multipart:
             files.append(_file(child, inline=True))
         else:
             blocks += _walk(child, files, limits, is_root=False)
@@ -122,9 +123,8 @@ def _alternative(part: Part, files: list[File], limits: Limits) -> list[Block]:
 def _leaf(part: Part, files: list[File], limits: Limits, *, is_root: bool) -> list[Block]:
     if part.mime in _IGNORED:
         return []
-    readable = part.mime in ("text/plain", "text/html", "text/enriched", "text/richtext")
     named = part.file_name is not None
-    if readable and part.disposition != "attachment" and (is_root or not named):
+    if _readable(part) and part.disposition != "attachment" and (is_root or not named):
         return [_block(part)]
     inline = part.disposition == "inline" or (
         part.disposition != "attachment" and part.headers.has("content-id")
@@ -134,6 +134,10 @@ def _leaf(part: Part, files: list[File], limits: Limits, *, is_root: bool) -> li
     elif part.sent.strip() or named or part.mime.startswith("image/"):
         files.append(_file(part, inline=inline))
     return []
+
+
+def _readable(part: Part) -> bool:
+    return part.mime in ("text/plain", "text/html", "text/enriched", "text/richtext")
 
 
 def _block(part: Part) -> Block:

@@ -168,7 +168,7 @@ def _attribution_length(lines: list[_Line], index: int) -> int:
     for count in range(1, 5):
         if index + count > len(lines) or lines[index + count - 1].blank:
             return 0
-        if sep.is_attribution(_joined(lines, index, index + count - 1)):
+        if sep.is_plain_attribution(_joined(lines, index, index + count - 1)):
             return count
     return 0
 

@@ -28,6 +28,12 @@ _DATE = re.compile(
     r"\b\d{1,2}[:.h]\d{2}\b|\b\d{4}[-/.年]\s?\d{1,2}|\b\d{1,2}[-/.]\s?\d{1,2}[-/.]\s?\d{2,4}\b"
     r"|\b(?:19|20)\d{2}\b"
 )
+_TIME = re.compile(r"\b\d{1,2}[:.h]\d{2}\b")
+_OWN_SENTENCE = re.compile(
+    r"\b(?:i|we|you|ich|wir|sie|j'ai|nous|vous|jag|vi|jeg|ik|wij|yo|io|eu|minä|kirjoitin)"
+    r" (?:\S{1,20} ){0,2}(?:wrote|schrieb(?:en)?|écrit|skrev|schreef|escrib|scritto|escrevi)",
+    re.IGNORECASE,
+)
 _ADDRESS = re.compile(r"[^\s<>()\[\]]{1,64}@[^\s<>()\[\]]{1,190}")
 _STARTS = re.compile(
     r"^(?:on|le|am|el|il|em|op|den|på|w dniu|dnia|dne|dňa|dana|ngày|pada|vào|în data|la data|ke"
@@ -162,6 +168,16 @@ def is_attribution(text: str) -> bool:
     if verb:
         return bool(date or address)
     return bool(date and address)
+
+
+def is_plain_attribution(text: str) -> bool:
+    """One that is believed without quote signs below it: it names an address or a time of day.
+
+    "On 12 October I wrote to you:" is a customer's own sentence.
+    """
+    if not is_attribution(text) or _OWN_SENTENCE.search(text):
+        return False
+    return bool(_ADDRESS.search(text) or _TIME.search(text))
 
 
 def may_begin_attribution(line: str) -> bool:

@@ -26,6 +26,9 @@ START_TIMEOUT_S = 30
 _TRIES = 2
 """A worker can be killed by somebody; a mail that kills two kills any."""
 
+_BYTES_PER_S = 4 * 1024 * 1024
+"""What a worker gets through at the least: large mails have so much longer."""
+
 _MODULE = "vaxel_ingest_email.shell.worker"
 _LATE = Limits(header_bytes=64 * 1024, header_one_bytes=8 * 1024, header_count=500, addresses=100)
 """What is still read here, in the loop, of a mail that a worker was stuck on."""
@@ -129,7 +132,7 @@ class ParsePool:
         try:
             if worker is None:
                 worker = await self._new()
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s + len(payload) / _BYTES_PER_S):
                 answer = await worker.ask(payload)
         except Fatal as error:
             self._free.put_nowait(None)

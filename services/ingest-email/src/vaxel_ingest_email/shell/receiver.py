@@ -18,7 +18,7 @@ from vaxel_ingest_email.shell.accounts import Accounts
 from vaxel_ingest_email.shell.intake import Intake, Taken
 from vaxel_ingest_email.shell.limiter import Budget, Connections, Hold, Rate
 from vaxel_ingest_email.shell.session import Session
-from vaxel_shared.errors import Retryable
+from vaxel_shared.errors import Fatal, Retryable
 from vaxel_shared.obs import metrics
 from vaxel_shared.obs.logging import get_logger
 
@@ -46,7 +46,12 @@ class Receiver:
         """Listen until asked to stop, then finish what was begun."""
         loop = asyncio.get_running_loop()
         port = self.settings.port("smtp")
-        server = await loop.create_server(lambda: Session(self), self.settings.bind, port)
+        try:
+            server = await loop.create_server(lambda: Session(self), self.settings.bind, port)
+        except OSError as error:
+            raise Fatal(
+                f"SMTP can't listen on port {port} ({error.strerror}); free it or use --port-offset"
+            ) from error
         self.listening = True
         get_logger().info("listening", listener="smtp", port=port)
         await stop.wait()
