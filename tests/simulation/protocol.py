@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,10 +24,10 @@ from vaxel_shared.blobs import BlobStore, ref_of
 from vaxel_shared.contracts import wire
 from vaxel_shared.errors import Fatal, Retryable
 from vaxel_shared.kafka import chain
-from vaxel_shared.kafka.chain import ChainHalt, ChainState
+from vaxel_shared.kafka.chain import ChainHalt
 from vaxel_shared.kafka.records import ChainRecord, Judge
 from vaxel_shared.kafka.snapshots import SnapshotStore
-from vaxel_shared.kafka.writer import ChainWriter, Displaced, MustRestore
+from vaxel_shared.kafka.writer import ChainWriter, Displaced
 
 LOG_ID = "5eed" * 8
 SNAPSHOT_EVERY = 4
@@ -330,8 +330,3 @@ def _check_snapshots(world: World, positions: dict[int, tuple[str, bytes]]) -> N
 def _require(holds: bool, what: str) -> None:
     if not holds:
         raise Violation(what)
-
-
-Mutant = Callable[[int], World]
-
-__all__ = ["ChainState", "MustRestore", "Reader", "Router", "Violation", "World", "check"]
