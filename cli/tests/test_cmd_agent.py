@@ -61,11 +61,14 @@ def test_a_presence_is_asked_for_as_the_supervisor(tmp_path, api, arguments, bod
 
 
 def test_work_that_went_back_is_said(tmp_path, api, capsys):
-    answer = done("agent.changed", "work.closed", "work.queued", "work.queued", "offer.made")
+    types = ["agent.changed", "offer.ended", "work.closed", "work.queued", "work.queued"]
+    answer = done(*types, "offer.made")
     api.on("POST", "/api/v1/agents/a01/presence", answer)
     vaxel(tmp_path, "agent", "away", "a01", "--return-work")
     said = capsys.readouterr().out
-    assert said == "Aino Koskela (a01) is away; 2 given back to the queue, 1 offered\n"
+    assert said == (
+        "Aino Koskela (a01) is away; 2 given back to the queue, 1 offer taken back, 1 offered\n"
+    )
 
 
 def test_an_answer_that_takes_its_time_is_not_called_done(tmp_path, api, capsys):

@@ -137,6 +137,19 @@ def test_json_holds_codes_and_words(tmp_path, api, capsys):
     assert told["now"]["as_of"]["seq"] == 7
 
 
+def test_an_offered_work_names_whose_answer_it_waits_for():
+    offer = {
+        "id": "o1", "case_id": CASE_ID, "work_id": f"{CASE_ID}.1", "agent": "a01",
+        "state": "pending", "token": "4.0", "queue": "billing", "attempt": 1, "reason": None,
+        "made_at": AT, "expires_at": AT, "ended_at": None,
+    }  # fmt: skip
+    work = {**LIVE["work"], "state": "offered", "offer_id": "o1"}
+    live = {**LIVE, "work": work, "why_not_yet": None, "position": None}
+    told = story(fake_api.case("S-1", TIMELINE, offers=[offer]), live, NAMES)
+    assert told["now"]["text"] == "offered to Aino Koskela (a01)"
+    assert "next_at" not in told["now"]
+
+
 def test_a_case_is_found_by_its_id_too(tmp_path, api, capsys):
     api.on("GET", f"/v1/cases/{CASE_ID}", LIVE)
     assert vaxel(tmp_path, "explain", CASE_ID) == 0

@@ -172,6 +172,31 @@ def test_an_offer_made_before_the_mail_came_is_not_taken_for_its_own(
     assert answer["offered_to"] is None
 
 
+def test_a_mail_that_joins_a_case_on_offer_names_whose_it_is(tmp_path, system, receiver, capsys):
+    offer = {
+        "id": "o1", "case_id": "c", "work_id": "c.1", "agent": "a01", "state": "pending",
+        "token": "4.0", "queue": "billing", "attempt": 1, "reason": None, "made_at": None,
+        "expires_at": None, "ended_at": None,
+    }  # fmt: skip
+    serve_case(system, receiver, offers=[offer])
+    assert vaxel(tmp_path, "send", "email", "--example", "fi-billing") == 0
+    assert "offered to Aino Koskela (a01) before" in capsys.readouterr().out
+
+
+def test_the_id_that_the_receiver_names_tells_two_mails_of_one_sender_apart(
+    tmp_path, system, receiver, capsys
+):
+    receiver.data_answer = "250 2.0.0 Accepted as 6f0c3f0e-0000-5000-8000-000000000009"
+    serve_case(system, receiver, OFFER)
+    code = vaxel(tmp_path, "send", "email", "--example", "fi-billing", "--timeout", "0.2")
+    assert code == 1
+    receiver.data_answer = receiver.data_answer.replace("9", "1")
+    _, detail = routed_case(receiver, OFFER)
+    known = json.dumps(detail(None)[1]).replace('"i1"', f'"{receiver.data_answer[-36:]}"')
+    system.on("GET", "/api/v1/cases/S-1", json.loads(known))
+    assert vaxel(tmp_path, "send", "email", "--example", "fi-billing") == 0
+
+
 def test_without_waiting_the_register_is_not_asked(tmp_path, system, receiver, capsys):
     assert vaxel(tmp_path, "send", "email", "--example", "fi-billing", "--no-wait") == 0
     assert system.asked == []

@@ -107,6 +107,10 @@ def _set(
 def _besides(decisions: list[dict[str, Any]]) -> str:
     """What else the router decided because of it."""
     count = Counter(item["type"] for item in decisions)
-    words = {"work.queued": "given back to the queue", "offer.made": "offered"}
+    words = {
+        "work.queued": "given back to the queue",
+        "offer.ended": "offer taken back",
+        "offer.made": "offered",
+    }
     said = [f"{count[type_]} {word}" for type_, word in words.items() if count[type_]]
     return f"; {', '.join(said)}" if said else ""

@@ -6,6 +6,7 @@ since the send began. What the router made of it is the decision that names this
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,21 +22,39 @@ CLOCK_MS_MAX = 2_000
 """How far the clocks of this machine and the ingest may differ."""
 CASES_MAX = 20
 
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CONTACT = {"case.opened": "opened", "case.joined": "joined", "case.reopened": "reopened"}
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """When a send began, and who sent."""
+    """When a send began, and who sent; ``interaction_id`` once the receiver has said it."""
 
     sender: str
     wall_ms: int
     monotonic_ms: int
+    interaction_id: str | None = None
 
     @classmethod
     def now(cls, sender: str) -> Begun:
         """From this moment."""
         return cls(sender, time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
+
+    def taken(self, said: str) -> Begun:
+        """With the id that our receiver names in its answer; another's may name none."""
+        found = _ID.search(said)
+        return replace(self, interaction_id=found[0] if found else None)
+
+    def is_it(self, entry: dict[str, Any]) -> bool:
+        """Whether an interaction of a timeline is this mail."""
+        message = entry.get("message") or {}
+        if entry["kind"] != "interaction" or not message:
+            return False
+        if self.interaction_id is not None:
+            return bool(message["id"] == self.interaction_id)
+        sender = str((message.get("sender") or {}).get("external_id", ""))
+        recent = instant_ms(entry["at"]) >= self.wall_ms - CLOCK_MS_MAX
+        return recent and sender.lower() == self.sender.lower()
 
     def elapsed_ms(self) -> int:
         """Since then."""
@@ -57,6 +76,7 @@ class Routed:
     offered_to: str | None = None
     offered_name: str | None = None
     offered_after_ms: int | None = None
+    """Absent for an offer that was pending when the mail came."""
     settled: bool = False
 
 
@@ -86,13 +106,8 @@ def _find(api: Api, begun: Begun) -> tuple[dict[str, Any], str | None] | None:
 
 
 def _interaction(case: dict[str, Any], begun: Begun) -> str | None:
-    for entry in reversed(case["timeline"]):
-        message = entry.get("message") or {}
-        sender = str((message.get("sender") or {}).get("external_id", ""))
-        recent = instant_ms(entry["at"]) >= begun.wall_ms - CLOCK_MS_MAX
-        if entry["kind"] == "interaction" and recent and sender.lower() == begun.sender.lower():
-            return str(message["id"])
-    return None
+    found = (entry for entry in reversed(case["timeline"]) if begun.is_it(entry))
+    return next((str(entry["message"]["id"]) for entry in found), None)
 
 
 def _contact(case: dict[str, Any], interaction_id: str | None) -> int | None:
@@ -127,6 +142,10 @@ def _offered(
                 offered_after_ms=begun.elapsed_ms(),
                 settled=True,
             )
+    for offer in case["offers"]:
+        if offer["state"] == "pending":
+            name = _name(api, offer["agent"])
+            return replace(after, offered_to=offer["agent"], offered_name=name, settled=True)
     in_hand = next(
         (w["agent"] for w in case["works"] if w["state"] in ("assigned", "wrapping")), None
     )

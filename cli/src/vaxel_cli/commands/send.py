@@ -79,6 +79,7 @@ def send_email(
         mail.answer(message, _newest_of_ours(run, mail.address_of(message["From"])))
     begun = routed.Begun.now(mail.address_of(message["From"]))
     said = _deliver(run.smtp, message)
+    begun = begun.taken(said)
     result: dict[str, Any] = {
         "message_id": message["Message-ID"],
         "from": mail.address_of(message["From"]),
@@ -184,7 +185,8 @@ def _tell(found: routed.Routed) -> None:
         name = (
             f"{found.offered_name} ({found.offered_to})" if found.offered_name else found.offered_to
         )
-        out.print(f"offered to {name} after {found.offered_after_ms} ms", markup=False)
+        when = "before" if found.offered_after_ms is None else f"after {found.offered_after_ms} ms"
+        out.print(f"offered to {name} {when}", markup=False)
     elif found.agent is not None:
         out.print(f"with {found.agent}", markup=False)
     else:

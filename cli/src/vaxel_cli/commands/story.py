@@ -42,7 +42,7 @@ def story(case: Data, live: Data | None, names: Names) -> Data:
         "rule": case.get("rule"),
         "labels": case.get("labels", []),
         "steps": [_step(entry, names) for entry in decisions if entry["type"] in _TOLD],
-        "now": _now(live, names) if live is not None else None,
+        "now": _now(live, case, names) if live is not None else None,
     }
 
 
@@ -110,7 +110,7 @@ def _detail(item: Data) -> str:
     return reasons.rejection(item["code"], item.get("params"))
 
 
-def _now(live: Data, names: Names) -> Data:
+def _now(live: Data, case: Data, names: Names) -> Data:
     """What the router says right now."""
     work = live.get("work")
     now: Data = {"as_of": live.get("as_of"), "position": live.get("position")}
@@ -119,15 +119,23 @@ def _now(live: Data, names: Names) -> Data:
         return now
     now["state"] = work["state"]
     now["step"] = {"id": f"{work['queue']}[{work['step']}]", "at": work["step_at"]}
-    now["next_at"] = iso_ms(work["next_ms"]) if work.get("next_ms") else None
-    now["agent"] = person(work.get("agent_id"), names)
+    now["agent"] = person(work.get("agent_id") or _offered_to(case, work), names)
     why = live.get("why_not_yet")
     if why:
+        now["next_at"] = iso_ms(work["next_ms"]) if work.get("next_ms") else None
         now["why_not_yet"] = explained(why, names)
         now["text"] = f"waits in {work['queue']} at position {live.get('position')}"
     else:
         now["text"] = f"{work['state']}" + (f" to {called(now['agent'])}" if now["agent"] else "")
     return {name: value for name, value in now.items() if value is not None}
+
+
+def _offered_to(case: Data, work: Data) -> str | None:
+    """Whose answer an offered work waits for."""
+    for offer in case["offers"]:
+        if offer["id"] == work.get("offer_id"):
+            return str(offer["agent"])
+    return None
 
 
 def _sentence(type_: str, data: Data, who: Data | None) -> str:
