@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes .venv from nothing but Python >= 3.11; does nothing when it is up to date.
 # With --kafka it also fetches Apache Kafka's jars, beside the packages, unless they are there.
-set -euo pipefail
+set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(shared services/ingest-email services/triage services/router services/delivery services/register cli)
@@ -43,6 +43,7 @@ fetch_kafka() {
 
 make_venv() {
   local python
+  trap 'say "failed; the lines above say why. The first time needs a network to a package index (pip.conf, UV_INDEX_URL)" >&2' ERR
   rm -f "$stamp"
   if ! .venv/bin/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
     python=$(find_python)

@@ -26,25 +26,30 @@ def summary(settings: Settings, deployment: Deployment, services: list[str], too
     lines = ["", f"Ready after {took_s:.1f} s.", ""]
     lines += [f"  {name:<{width}}  {where}" for name, where in rows]
     lines += ["", "Try next, in another terminal:"]
-    lines += [f"  {command}" for command in try_next(settings)]
+    lines += [f"  {command}" for command in try_next(settings, services)]
     lines += ["", "Ctrl-C stops everything; what was done stays in the data folder."]
     return "\n".join(lines)
 
 
 TRY_NEXT = (
-    ("send email --example fi-billing", "a customer writes, in Finnish, about a bill"),
-    ("status", "queues, agents, lag"),
-    ("explain CASE", "why it went where it went"),
+    ("ingest-email", "send email --example fi-billing", "a Finnish customer writes about a bill"),
+    ("", "status", "queues, agents, lag"),
+    ("register", "explain CASE", "why it went where it went"),
 )
+"""The service that each needs, the command, what it does."""
 
 
-def try_next(settings: Settings) -> list[str]:
+def try_next(settings: Settings, services: list[str]) -> list[str]:
     """Commands that work as they stand, here."""
     program = "./vaxel" if runinfo.project_root() == Path.cwd() else "vaxel"
     where = ""
     if runinfo.find_data_dir() != settings.data_dir:
         where = f" --data-dir {shown(settings.data_dir)}"
-    commands = [(f"{program} {command}{where}", what) for command, what in TRY_NEXT]
+    commands = [
+        (f"{program} {command}{where}", what)
+        for needs, command, what in TRY_NEXT
+        if not needs or needs in services
+    ]
     width = max(len(command) for command, _ in commands)
     return [f"{command:<{width}}   {what}" for command, what in commands]
 

@@ -158,9 +158,14 @@ async def _not_ready(session: aiohttp.ClientSession, url: str) -> str | None:
                 return None
             document = await answer.json()
             reasons = document.get("reasons") if isinstance(document, dict) else None
-            return "; ".join(str(reason) for reason in reasons or []) or "not ready"
+            return _in_short([str(reason) for reason in reasons or []])
     except (aiohttp.ClientError, TimeoutError, ValueError):
         return "starting"
+
+
+def _in_short(reasons: list[str]) -> str:
+    more = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+    return f"{reasons[0]}{more}" if reasons else "not ready"
 
 
 def describe(status: int) -> str:

@@ -71,7 +71,7 @@ class System:
             # A second Ctrl-C from here on ends everything at once.
             self._stop.set()
             self._account.close()
-            self._account.say("stopping: services first, Kafka last")
+            self._account.say("stopping")
             runinfo.remove(self._settings.data_dir)
             for task in tasks:
                 task.cancel()
