@@ -1,8 +1,7 @@
 """HTML to text in one linear pass, without a tree, so that no nesting can make it slow or deep.
 
 It knows the marks by which mail programs set off what they quote and their signatures, and answers
-them as ranges of the text it makes. What agents see as HTML is :func:`safe`: sanitised with an
-allow-list, without images, styles or anything that is loaded from elsewhere.
+them as ranges of the text it makes.
 """
 
 from __future__ import annotations
@@ -11,8 +10,7 @@ import re
 from dataclasses import dataclass, field
 from html import unescape
 
-import nh3
-
+from vaxel_ingest_email.core import clientmarks
 from vaxel_ingest_email.core.charsets import clean
 from vaxel_ingest_email.core.limits import Limits
 
@@ -56,7 +54,7 @@ _BLOCKS = frozenset(
     ]
 )
 _SPACED = frozenset(["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote"])
-_VOID = frozenset(
+VOID = frozenset(
     [
         "area",
         "base",
@@ -75,64 +73,10 @@ _VOID = frozenset(
     ]
 )
 _SILENT = frozenset(["script", "style", "head", "title", "template", "svg"])
-_IMPLIED_END = frozenset(
-    ["p", "li", "td", "th", "tr", "dt", "dd", "option", "thead", "tbody", "tfoot", "html", "body"]
-)
 _BODY_BEGINS = frozenset(["body", "div", "p", "table", "span"])
 _CELLS = frozenset({"td", "th"})
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:]{0,30})")
-_ATTRIBUTE = re.compile(
-    r"""([a-zA-Z-]{1,30})\s{0,9}=\s{0,9}("[^"]{0,400}"|'[^']{0,400}'|[^\s"'>]{1,400})"""
-)
+TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:]{0,30})")
 _BLANKS = re.compile(r"[ \t\n\r\f]+")
-
-_QUOTE_NAMES = frozenset(
-    [
-        "gmail_quote",
-        "gmail_quote_container",
-        "gmail_attr",
-        "yahoo_quoted",
-        "protonmail_quote",
-        "moz-cite-prefix",
-        "outlookmessageheader",
-        "zmail_extra",
-        "front-blockquote",
-        "tutanota_quote",
-        "ymail_android_signature_quote",
-        "isreplycontent",
-        "mail-editor-reference-message-container",
-        "ms-outlook-mobile-reference-message",
-        "qt",
-        "quoted_text",
-        "mailru-blockquote",
-    ]
-)
-_REST_NAMES = frozenset(
-    ["divrplyfwdmsg", "appendonsend", "stopspelling", "replysplit", "olk_src_body_section"]
-)
-_SIGNATURE_NAMES = frozenset(
-    [
-        "gmail_signature",
-        "gmail_signature_prefix",
-        "moz-signature",
-        "applemailsignature",
-        "signature",
-        "ms-outlook-mobile-signature",
-        "protonmail_signature_block",
-        "applemailsignaturesection",
-        "mobile-signature",
-        "tutanota_signature",
-        "zmail_signature_below",
-    ]
-)
-_OUTLOOK_RULE = re.compile(r"border:none;border-top:solid#(?:b5c4df|e1e1e1)")
-
-ALLOWED_TAGS = {
-    "a", "b", "blockquote", "br", "code", "div", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
-    "i", "li", "ol", "p", "pre", "s", "span", "strong", "sub", "sup", "table", "tbody", "td",
-    "tfoot",
-    "th", "thead", "tr", "u", "ul",
-}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -214,7 +158,7 @@ class _Reader:
         if html.startswith(("<!", "<?"), start):
             end = html.find(">", start)
             return len(html) if end < 0 else end + 1
-        found = _TAG.match(html, start)
+        found = TAG.match(html, start)
         if found is None:
             self._text("<")
             return start + 1
@@ -238,11 +182,11 @@ class _Reader:
             self._silent = name
             return
         self._lay_out(name)
-        kind = _kind(name, attributes) if attributes and len(attributes) < 3_000 else ""
+        kind = clientmarks.kind(name, attributes) if attributes else ""
         if kind == "rest":
             if self._rest_from is None:
                 self._rest_from = self._writer.length
-        elif kind and name not in _VOID:
+        elif kind and name not in VOID:
             self._open.append((name, kind, self._writer.length))
         elif self._open and name == self._open[-1][0]:
             self._open.append((name, "", 0))  # counts, so that the right end tag closes the mark
@@ -305,54 +249,3 @@ def _tag_end(html: str, position: int) -> int:
             return end
         end += 1
     return end
-
-
-def _kind(name: str, attributes: str) -> str:
-    """What an element marks: ``quote``, ``signature``, ``rest`` (all that follows) or nothing."""
-    given = {
-        key.lower(): value.strip("\"'").lower() for key, value in _ATTRIBUTE.findall(attributes)
-    }
-    names = {
-        item.removeprefix("x_")
-        for item in f"{given.get('class', '')} {given.get('id', '')}".split()
-    }
-    if name == "blockquote" and given.get("type") == "cite":
-        return "quote"
-    if names & _REST_NAMES or given.get("data-marker") == "__quoted_text__":
-        return "rest"
-    if names & _QUOTE_NAMES:
-        return "quote"
-    if names & _SIGNATURE_NAMES or given.get("data-marker") == "__sig_pre__":
-        return "signature"
-    if name == "div" and _OUTLOOK_RULE.search(given.get("style", "").replace(" ", "")[:300]):
-        return "rest"
-    return ""
-
-
-def work(html: str) -> tuple[int, int]:
-    """How deep elements stand in each other at most, and how many begin; a linear count of tags."""
-    depth = deepest = count = 0
-    for found in _TAG.finditer(html):
-        name = found[2].lower()
-        count += not found[1]
-        if name in _VOID or name in _IMPLIED_END:
-            continue
-        depth = max(depth + (-1 if found[1] else 1), 0)
-        deepest = max(deepest, depth)
-    return deepest, count
-
-
-def safe(html: str, limits: Limits) -> str | None:
-    """Sanitised HTML that loads nothing; None where it is beyond what the sanitiser is given."""
-    if len(html) > limits.html_chars:
-        return None
-    deepest, count = work(html)
-    if deepest > limits.html_nesting or deepest * count > limits.html_work:
-        return None
-    return nh3.clean(
-        html,
-        tags=ALLOWED_TAGS,
-        attributes={"a": {"href"}, "td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan"}},
-        url_schemes={"http", "https", "mailto", "tel"},
-        link_rel="noopener noreferrer nofollow",
-    )

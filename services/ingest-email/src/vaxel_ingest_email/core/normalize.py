@@ -13,7 +13,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from vaxel_ingest_email.core import body as bodies
-from vaxel_ingest_email.core import bounce, fields, flags, html, identity, mime, segments
+from vaxel_ingest_email.core import bounce, fields, flags, identity, mime, sanitize, segments
 from vaxel_ingest_email.core.addresses import clean_address
 from vaxel_ingest_email.core.fields import Envelope
 from vaxel_ingest_email.core.headers import one_line, split
@@ -246,7 +246,7 @@ def _text_fields(
     else:
         out["text"] = found.text
         out["reply_text"] = reply
-    clean = html.safe(found.html, limits) if found.html is not None else None
+    clean = sanitize.safe(found.html, limits) if found.html is not None else None
     if clean:
         blobs.append(_blob("html", clean.encode()))
         out["html_ref"] = blobs[-1].ref
