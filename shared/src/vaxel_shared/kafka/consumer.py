@@ -42,6 +42,7 @@ DRAIN_MS = 5_000
 """What a batch under way is given when the process is asked to stop."""
 RETRY_MS_MAX = 60_000
 """How long one batch is tried again in place before the process ends and starts clean."""
+CLOSE_MS = 2_000
 POLL_MS = 200
 
 T = TypeVar("T")
@@ -105,10 +106,14 @@ class GroupConsumer:
             for task in (consuming, watching):
                 task.cancel()
             await asyncio.gather(consuming, watching, return_exceptions=True)
-            await stop_client(consumer)
-            await offsets.close()
-            if self._letters is not None:
-                await self._letters.close()
+            await self._close(consumer, offsets)
+
+    async def _close(self, consumer: AIOKafkaConsumer, offsets: Offsets) -> None:
+        closing = [stop_client(consumer), offsets.close()]
+        if self._letters is not None:
+            closing.append(self._letters.close())
+        tasks = [asyncio.ensure_future(one) for one in closing]
+        await asyncio.wait(tasks, timeout=CLOSE_MS / 1000)  # a dead broker must not hold us up
 
     async def _committed(self) -> Mapping[int, int]:
         found = await group_offsets(self._settings, self._group, self._topic)

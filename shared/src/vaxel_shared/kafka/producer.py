@@ -223,6 +223,13 @@ async def _all_or_broken(client: _Client, answers: list[asyncio.Future[Any]]) ->
     finally:
         broken.cancel()
         together.cancel()
+        together.add_done_callback(_seen)
+
+
+def _seen(late: asyncio.Future[Any]) -> None:
+    """Take note of an outcome that nobody waits for any more."""
+    if not late.cancelled():
+        late.exception()
 
 
 def _refuse_too_large(record: Outgoing, headers: Headers) -> None:
