@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 ATTRIBUTES_CHARS_MAX = 3_000
-"""A longer start tag marks nothing; reading it costs time."""
+"""What of a start tag is looked at."""
 
 _ATTRIBUTE = re.compile(
     r"""([a-zA-Z-]{1,30})\s{0,9}=\s{0,9}("[^"]{0,400}"|'[^']{0,400}'|[^\s"'>]{1,400})"""
@@ -54,10 +54,9 @@ _OUTLOOK_RULE = re.compile(r"border:none;border-top:solid#(?:b5c4df|e1e1e1)")
 
 def kind(name: str, attributes: str) -> str:
     """What an element marks: ``quote``, ``signature``, ``rest`` (all that follows) or nothing."""
-    if len(attributes) > ATTRIBUTES_CHARS_MAX:
-        return ""
     given = {
-        key.lower(): value.strip("\"'").lower() for key, value in _ATTRIBUTE.findall(attributes)
+        key.lower(): value.strip("\"'").lower()
+        for key, value in _ATTRIBUTE.findall(attributes[:ATTRIBUTES_CHARS_MAX])
     }
     names = {
         item.removeprefix("x_")
