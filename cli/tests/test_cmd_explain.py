@@ -96,7 +96,7 @@ routing.yaml:48
            and 1 more
         1  newfangled
            a99
-     chosen by answered this customer last: 0; in tier (the lowest first): 1; \
+     chosen by answered this customer last: no; in tier (the lowest first): 1; \
 without new work the longest: 2023-11-14T22:13:20.000Z; tie broken by agent_id
 2026-11-22 14:37:57  Aino Koskela (a01): declined (busy)
 2026-11-22 14:37:57  refused: the offer or assignment is no longer the current one; look again

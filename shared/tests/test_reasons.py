@@ -26,6 +26,7 @@ from vaxel_shared import reasons
             reasons.term("idle_since_ms", 1_700_000_000_000),
             "without new work the longest: 2023-11-14T22:13:20.000Z",
         ),
+        (reasons.term("sticky", 1), "answered this customer last: yes"),
         (reasons.term("idle_since_ms", 0), "without new work the longest: ever"),
         (reasons.refusal("not_owner"), "somebody else has this work"),
         (reasons.outcome("unseen"), "never reached the agent"),

@@ -38,6 +38,8 @@ TERMS = {
 }
 """What made the winner win, in the order of comparison."""
 
+_YES_OR_NO = frozenset({"sticky"})
+
 REFUSALS = {
     "unknown_case": "there is no such case",
     "unknown_agent": "there is no such agent in this pool",
@@ -97,6 +99,8 @@ def _value(name: str, value: Any) -> str:
     """A parameter in words: lists as alternatives, instants as such."""
     if isinstance(value, list):
         return " or ".join(map(str, value)) or "none"
+    if name in _YES_OR_NO:
+        return "yes" if value else "no"
     if name.endswith(("since_ms", "until_ms")) and isinstance(value, int):
         return iso_ms(value) if value > 0 else "ever"
     return str(value)

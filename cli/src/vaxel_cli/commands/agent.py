@@ -11,7 +11,7 @@ import click
 from rich.table import Table
 
 from vaxel_cli import runinfo
-from vaxel_cli.commands import people
+from vaxel_cli.commands import people, tables
 from vaxel_cli.commands.api import Api, segment
 from vaxel_cli.commands.options import json_option
 from vaxel_cli.console import out, print_json
@@ -39,7 +39,7 @@ def list_agents(*, data_dir: Path | None, as_json: bool) -> None:
     for item in everybody:
         counts = (str(item["offers"]), str(item["works"]), str(item["capacity"]))
         table.add_row(item["id"], item["name"] or "-", item["presence"] or "-", *counts)
-    out.print(table)
+    tables.show(table)
 
 
 @agent.command()

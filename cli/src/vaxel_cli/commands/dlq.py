@@ -16,7 +16,7 @@ import click
 from rich.table import Table
 
 from vaxel_cli import runinfo
-from vaxel_cli.commands import letters
+from vaxel_cli.commands import letters, tables
 from vaxel_cli.commands.letters import Letter
 from vaxel_cli.commands.options import broker_option, json_option, jsonl_option
 from vaxel_cli.commands.progress import progress
@@ -129,7 +129,7 @@ def _table(found: list[Letter]) -> None:
         when = iso_ms(letter.timestamp_ms)[:19].replace("T", " ")
         row = (item.place, letter.id[:8], when, letter.service, source)
         table.add_row(*row, letter.error_class, letter.reason)
-    out.print(table)
+    tables.show(table)
 
 
 def _said(result: dict[str, Any]) -> str:

@@ -8,10 +8,10 @@ import click
 from rich.table import Table
 
 from vaxel_cli import runinfo
-from vaxel_cli.commands import people
+from vaxel_cli.commands import people, tables
 from vaxel_cli.commands.api import Api
 from vaxel_cli.commands.options import json_option
-from vaxel_cli.console import out, print_json
+from vaxel_cli.console import print_json
 
 
 @click.group()
@@ -40,4 +40,4 @@ def show(*, data_dir: Path | None, as_json: bool) -> None:
             people.levels(item["languages"]),
             item["presence"] or "-",
         )
-    out.print(table)
+    tables.show(table)

@@ -20,7 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from vaxel_cli import runinfo
-from vaxel_cli.commands import people
+from vaxel_cli.commands import people, tables
 from vaxel_cli.commands.api import Api
 from vaxel_cli.commands.options import json_option
 from vaxel_cli.console import DONE, NO, err, out, print_json
@@ -152,7 +152,7 @@ def _show(found: dict[str, Any]) -> None:
         queues.add_row(f"{item['pool']}/{item['queue']}", *counts, item["oldest_since"] or "-")
     for table in (services, topics, queues):
         if table.row_count:
-            out.print(table)
+            tables.show(table)
             out.print()
     presence = ", ".join(f"{count} {name}" for name, count in found["agents"]["presence"].items())
     works = sum(agent["works"] for agent in found["agents"]["items"])
