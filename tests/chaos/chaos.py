@@ -62,7 +62,7 @@ class System:
     def pid(self, name: str) -> int | None:
         """The process of a service or of the broker, as of now."""
         run = self.run
-        pid = run["broker_pid"] if name == "broker" else run["services"][name]["pid"]
+        pid = run["broker_pid"] if name == "broker" else run["services"][name].get("pid")
         return int(pid) if pid else None
 
     def kill(self, name: str) -> bool:
@@ -163,9 +163,11 @@ def run(folder: Path, *, seconds: float, rate: float, seed: int, port_offset: in
         load, agents = Load(system.run, journal, rate, seed), Agents(system.run)
         load.start()
         agents.start()
-        killed = torment(system, seconds, seed)
-        load.stop()
-        agents.stop()
+        try:
+            killed = torment(system, seconds, seed)
+        finally:
+            load.stop()
+            agents.stop()
         print(f"chaos: sent {load.sent}, acknowledged {load.acknowledged}, refusals {dict(load.refusals)}")
         print(f"chaos: agents {dict(agents.done)}; killed {killed}", flush=True)
         verdict = judge(system, folder, journal)

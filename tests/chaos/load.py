@@ -148,7 +148,7 @@ class Agents:
             for work in inbox["works"]:
                 body = {"text": "Thank you, done.", "then": "resolved"}
                 key = f"reply-{work.get('work_id') or work.get('id')}"
-                self._call("POST", f"/cases/{work['case_number']}/reply", token, body, key)
+                self._call("POST", f"/cases/{work['number']}/reply", token, body, key)
 
     def _call(
         self, method: str, path: str, token: str, body: Any = None, key: str = ""

@@ -241,7 +241,7 @@ async def test_the_inbox_shows_pending_offers_and_work_in_hand(register: Registe
     _, inbox = await register.get("/agents/anna/inbox", "agent", "anna")
     (work,) = inbox["works"]
     assert inbox["offers"] == []
-    assert (work["id"], work["token"], work["case_number"]) == (WORK, "3.1", NUMBER)
+    assert (work["id"], work["token"], work["number"]) == (WORK, "3.1", NUMBER)
 
 
 async def test_queues_stand_in_the_order_of_the_policy_and_count_their_work(

@@ -74,7 +74,7 @@ def _work(row: Columns) -> dict[str, Any]:
     return {
         "id": row["id"],
         "case_id": row["case_id"],
-        "number": row["number"],
+        "stretch": row["number"],
         "state": row["state"],
         "queue": row["queue"],
         "language": row["language"],
@@ -125,7 +125,7 @@ def inbox(agent_id: str, offers: Iterable[Columns], works: Iterable[Columns]) ->
         works=[
             views.InboxWork(
                 **_work(row),
-                case_number=row["case_number"],
+                number=row["case_number"],
                 subject=row["subject"],
                 channel=row["case_channel"],
                 status=row["case_status"],

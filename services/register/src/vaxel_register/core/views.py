@@ -51,7 +51,8 @@ class WorkItem(View):
 
     id: str
     case_id: str | None
-    number: int | None
+    stretch: int | None
+    """Which one of its case, counted from 1; ``number`` is a case's, here as everywhere."""
     state: str | None
     queue: str | None
     language: str | None
@@ -184,7 +185,7 @@ class InboxOffer(OfferItem):
 class InboxWork(WorkItem):
     """Work in hand with the case that it belongs to."""
 
-    case_number: str | None
+    number: str | None
     subject: str | None
     channel: str | None
     status: str | None
