@@ -126,7 +126,7 @@ async def apply(settings: Settings, *, local: bool) -> list[str]:
                 topic_configs=topic.configs(replication),
             )
         )
-        done.append(f"created {topic.name}: {count} partitions, {replication} copies")
+        done.append(f"created {topic.name}: {count} partitions, replication {replication}")
     if new:
         await admin.create(settings, new)
     return done + await _make_log_id(settings)
