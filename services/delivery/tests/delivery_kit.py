@@ -1,13 +1,15 @@
 """A delivery in a box: the real store on SQLite, real blobs and files, a relay that remembers."""
 
-import asyncio
 import itertools
 import json
 import textwrap
 
+from sqlalchemy import select
+
 from vaxel_delivery.bootstrap import MIGRATIONS
 from vaxel_delivery.config import LiveFiles
 from vaxel_delivery.core.effects import Outcome
+from vaxel_delivery.core.kept import keep
 from vaxel_delivery.core.project import Place, Unreadable, changes
 from vaxel_delivery.shell.dispatch import Dispatcher
 from vaxel_delivery.shell.outbox import Outbox
@@ -15,6 +17,7 @@ from vaxel_delivery.shell.prepare import Preparer
 from vaxel_delivery.shell.publish import Publisher
 from vaxel_delivery.shell.relay import RelayGate
 from vaxel_delivery.shell.store import Store
+from vaxel_delivery.shell.tables import EFFECTS
 from vaxel_shared import ids
 from vaxel_shared.blobs import FolderBlobs, sha256_of
 from vaxel_shared.clock import ManualClock
@@ -148,8 +151,6 @@ class Box:
         return seq
 
     async def keep(self, *items):
-        from vaxel_delivery.core.kept import keep
-
         kept = [item for item in map(keep, items) if item is not None]
         await self.store.keep(kept, [], self.clock.wall_ms())
 
@@ -164,9 +165,6 @@ class Box:
         await self.decide(roster_adopted(ref))
 
     async def rows(self):
-        from sqlalchemy import select
-        from vaxel_delivery.shell.tables import EFFECTS
-
         async with self.store.reading() as connection:
             rows = (await connection.execute(select(EFFECTS).order_by(EFFECTS.c.id))).mappings()
             return [dict(row) for row in rows]
@@ -303,14 +301,3 @@ def case_replied(ref, contact_id="contact-1", reply_id="reply-1"):
 def effect_reported(effect_id, state="sent", **changes):
     data = {"effect_id": effect_id, "effect": "offer", "state": state, **changes}
     return decision("effect.reported", data, offer_id="offer-1")
-
-
-def until(condition, timeout_s=5.0):
-    """Wait until ``condition`` holds; fails after ``timeout_s``."""
-
-    async def waiting():
-        async with asyncio.timeout(timeout_s):
-            while not condition():
-                await asyncio.sleep(0.01)
-
-    return waiting()

@@ -18,6 +18,8 @@ from delivery_kit import (
     work_queued,
 )
 
+from vaxel_delivery.core.threads import message_id
+
 CALLS_MAX = 60
 """More than a run makes: the loop ends earlier, when a run gets through uncut."""
 
@@ -118,6 +120,4 @@ async def test_killed_at_any_call_nothing_is_lost_and_no_repeat_goes_unsaid(tmp_
 
 
 def message_id_of(row):
-    from vaxel_delivery.core.threads import message_id
-
     return message_id(row["effect_id"], "vaxel.example")

@@ -2,8 +2,10 @@
 
 import email
 import email.policy
+import email.utils
 import re
 import string
+from email.header import decode_header, make_header
 
 import pytest
 from delivery_kit import NUMBER, interaction
@@ -13,14 +15,24 @@ from hypothesis import strategies as st
 from vaxel_delivery.core.addresses import BadAddress, address, clean, is_safe
 from vaxel_delivery.core.flow import SIGNATURE, flowed, normalised
 from vaxel_delivery.core.kept import keep
-from vaxel_delivery.core.mails import OfferFacts, Sender, Thread, acknowledgement, offer, reply, span
+from vaxel_delivery.core.mails import (
+    OfferFacts,
+    Sender,
+    Thread,
+    acknowledgement,
+    offer,
+    reply,
+    span,
+)
 from vaxel_delivery.core.mime import UnsafeHeader, body, mailbox, render, text_value
 from vaxel_delivery.core.texts import LANGUAGES, texts
 from vaxel_delivery.core.threads import REFERENCES_MAX, message_id, references, subject
 
 NOW_MS = 1_700_000_000_123
 anything = st.text(alphabet=st.characters(), max_size=300)  # surrogates too
-hostile = st.text(alphabet=st.sampled_from("ab \r\n\x00\x85\u2028\u202e\ud800ä€😀:<>@\"\\=?"), max_size=80)
+hostile = st.text(
+    alphabet=st.sampled_from('ab \r\n\x00\x85\u2028\u202e\ud800ä€😀:<>@"\\=?'), max_size=80
+)
 
 
 def thread(number=NUMBER, name="Example Support", **changes):
@@ -43,7 +55,7 @@ def unflowed(raw):
     paragraphs, open_ = [], False
     for line in raw.split("\n"):
         quoted = line.startswith(">")
-        plain = line[1:] if line.startswith(" ") else line
+        plain = line.removeprefix(" ")
         soft = plain.endswith(" ") and plain != SIGNATURE and not quoted
         if open_:
             paragraphs[-1] += plain
@@ -81,7 +93,13 @@ def test_an_acknowledgement_is_automatic_and_in_the_customers_language(language)
 
 @pytest.mark.parametrize(
     ("wanted", "default", "got"),
-    [("sv-FI", "en", "sv"), ("und", "de", "de"), (None, "fr", "fr"), ("ja", "ja", "en"), ("ET", "en", "et")],
+    [
+        ("sv-FI", "en", "sv"),
+        ("und", "de", "de"),
+        (None, "fr", "fr"),
+        ("ja", "ja", "en"),
+        ("ET", "en", "et"),
+    ],
 )
 def test_texts_fall_back_to_the_deployments_language_then_to_english(wanted, default, got):
     assert texts(wanted, default).language == got
@@ -138,9 +156,12 @@ def test_whatever_a_customer_calls_himself_and_his_mail_it_comes_back_whole(name
     built = reply(thread(subject=title, sender={"external_id": "m@c.example", "name": name}), "x")
     mail = read(built)
     assert mail["Subject"] == " ".join(built.subject.split())
-    shown = clean(name, 120)
-    assert mail["To"].addresses[0].display_name == " ".join(shown.split())
-    assert mail["To"].addresses[0].addr_spec == "m@c.example"
+    # The newer parser of some Pythons puts a space between two encoded words of a name; the older
+    # one reads them as RFC 2047 section 6.2 says.
+    to = email.message_from_bytes(built.raw)["To"].replace("\r\n", "")
+    shown, addr = email.utils.parseaddr(to)
+    assert str(make_header(decode_header(shown))) == clean(name, 120)
+    assert addr == mail["To"].addresses[0].addr_spec == "m@c.example"
     assert not [defect for header in mail.values() for defect in header.defects]
 
 
@@ -148,7 +169,8 @@ def test_whatever_a_customer_calls_himself_and_his_mail_it_comes_back_whole(name
 def test_no_text_breaks_out_of_its_header(name, title, ours):
     try:
         built = reply(
-            thread(subject=title, name=ours, sender={"external_id": "m@c.example", "name": name}), "x"
+            thread(subject=title, name=ours, sender={"external_id": "m@c.example", "name": name}),
+            "x",
         )
     except BadAddress:
         pytest.fail("the addresses are right")
@@ -174,7 +196,7 @@ def test_a_header_value_that_was_not_prepared_is_refused(value):
     [
         ("maija@customer.example", "maija@customer.example"),
         (" Maija@Customer.Example ", "Maija@customer.example"),
-        ("kaisa@pähkinä.example", "kaisa@xn--phkin-hra0c.example"),
+        ("kaisa@pähkinä.example", "kaisa@xn--phkin-grae.example"),
         ("a..b@docomo.example", "a..b@docomo.example"),
         ("o'hara+tag@x.example", "o'hara+tag@x.example"),
     ],
@@ -219,7 +241,7 @@ def test_an_address_is_refused_or_safe_for_an_envelope(text):
     except BadAddress:
         return
     assert plain.isascii()
-    assert not set(plain) & set(" <>\r\n\t,;:\"\\()[]")
+    assert not set(plain) & set(' <>\r\n\t,;:"\\()[]')
 
 
 ids = st.lists(st.text(alphabet=string.ascii_letters + ".@", min_size=1, max_size=12), max_size=60)
@@ -319,7 +341,14 @@ def test_an_offer_says_what_and_why_and_where_to_answer(language):
 
 @pytest.mark.parametrize(
     ("ms", "said"),
-    [(-5, "0 s"), (59_999, "59 s"), (60_000, "1 min"), (3_600_000, "1 h"), (3_660_000, "1 h 1 min"), (180_000_000, "2 d 2 h")],
+    [
+        (-5, "0 s"),
+        (59_999, "59 s"),
+        (60_000, "1 min"),
+        (3_600_000, "1 h"),
+        (3_660_000, "1 h 1 min"),
+        (180_000_000, "2 d 2 h"),
+    ],
 )
 def test_spans(ms, said):
     assert span(ms) == said

@@ -1,9 +1,12 @@
+import itertools
+
 import pytest
 from delivery_kit import (
     NUMBER,
     Box,
     case_opened,
     case_replied,
+    decision,
     effect_reported,
     interaction,
     make_box,
@@ -14,9 +17,11 @@ from delivery_kit import (
 )
 
 from vaxel_delivery.core.effects import GIVE_UP_MS, Outcome
+from vaxel_delivery.core.project import Place, changes
 from vaxel_delivery.shell.outbox import Outbox
 from vaxel_shared import ids
 from vaxel_shared.contracts.cloudevents import iso_ms
+from vaxel_shared.contracts.wire import Batch
 from vaxel_shared.errors import Poison, Retryable
 
 
@@ -126,7 +131,10 @@ async def test_an_offer_whose_time_is_over_fails_unsent(box):
     [
         ({"bertil": {"name": "B", "email": "b@desk.example"}}, "no_address"),
         ({"anna": {"name": "Anna", "email": ""}}, "no_address"),
-        ({"anna": {"name": "Anna", "email": "anna@desk.example\r\nRCPT TO:<x@y.example>"}}, "address_unsafe"),
+        (
+            {"anna": {"name": "Anna", "email": "anna@desk.example\r\nRCPT TO:<x@y.example>"}},
+            "address_unsafe",
+        ),
         ({"anna": {"name": "Anna", "email": "anna at desk"}}, "address_invalid"),
     ],
 )
@@ -203,7 +211,7 @@ async def test_pauses_grow_and_an_answer_is_given_up_after_its_limit(box, monkey
         await box.work(rounds=1)
         _, next_ms = await box.outbox.waiting()
         box.clock.now_ms = max(box.clock.now_ms, next_ms or 0)
-    pauses = [after - before for before, after in zip(tried, tried[1:], strict=False)]
+    pauses = [after - before for before, after in itertools.pairwise(tried)]
     assert pauses[:5] == [1_000, 2_000, 4_000, 8_000, 16_000]
     assert max(pauses) == 300_000
     assert tried[-1] - tried[0] >= GIVE_UP_MS["reply"]
@@ -265,9 +273,6 @@ async def test_what_another_run_was_sending_is_unknown_and_sent_again(tmp_path, 
 
 
 async def test_folding_a_decision_again_makes_no_second_effect(box):
-    from vaxel_delivery.core.project import Place, changes
-    from vaxel_shared.contracts.wire import Batch
-
     batch = Batch(engine="e", wall_ms=0, decisions=[offer_made(), notice_due()])
     for _ in range(2):
         await box.store.fold(changes(Place("log", 0, 7), batch), [])
@@ -293,7 +298,8 @@ async def test_acknowledgements_are_limited_by_conversation_and_by_sender_across
     await box.work()
     (mail,) = box.relay.mails
     assert mail.envelope_from == ""
-    assert "Hei," in mail.text and NUMBER in mail.text
+    assert "Hei," in mail.text
+    assert NUMBER in mail.text
     await box.decide(notice_due())
     await box.work()
     successor = Box(box.settings, run="run-2", clock=box.clock)
@@ -348,8 +354,6 @@ async def test_old_rows_go_and_what_an_open_case_needs_stays(box):
 
 
 async def test_a_case_that_closed_is_kept_no_longer_than_the_log(box):
-    from delivery_kit import decision
-
     await box.keep(interaction())
     await box.decide(case_opened(), decision("case.closed", {}))
     box.clock.advance(31 * 86_400_000)

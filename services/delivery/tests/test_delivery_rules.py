@@ -69,7 +69,10 @@ def sender(address):
         (sender("rooted@x.example"), None),
         (sender("Support@vaxel.example"), "own_address"),
         (sender("support+x@vaxel.example"), "own_address"),
-        ({"recipients": [{"role": "envelope", "external_id": "support@vaxel.example"}]}, "not_addressed"),
+        (
+            {"recipients": [{"role": "envelope", "external_id": "support@vaxel.example"}]},
+            "not_addressed",
+        ),
         ({"recipients": []}, "not_addressed"),
         ({"recipients": [{"role": "cc", "external_id": "support+a@VAXEL.example"}]}, None),
     ],
@@ -87,7 +90,12 @@ def test_acknowledgements_can_be_switched_off():
 
 @pytest.mark.parametrize(
     ("in_conversation", "to_sender", "code"),
-    [(0, 0, None), (1, 0, "suppressed_conversation_window"), (0, 9, None), (0, 10, "suppressed_sender_cap")],
+    [
+        (0, 0, None),
+        (1, 0, "suppressed_conversation_window"),
+        (0, 9, None),
+        (0, 10, "suppressed_sender_cap"),
+    ],
 )
 def test_how_many_are_enough(in_conversation, to_sender, code):
     assert suppressed_by_history(in_conversation, to_sender, RULES) == code
@@ -189,5 +197,11 @@ def test_a_decision_without_what_its_type_promises_is_unreadable_and_the_next_is
 def test_a_link_carries_what_it_says_and_nothing_else_is_a_link():
     link = Link("o", "a", "1.0", "c", "p", 5)
     assert parse(link.payload()) == link
-    for wrong in (None, {}, link.payload() | {"x": "5"}, link.payload() | {"o": ""}, link.payload() | {"a": 1}):
+    for wrong in (
+        None,
+        {},
+        link.payload() | {"x": "5"},
+        link.payload() | {"o": ""},
+        link.payload() | {"a": 1},
+    ):
         assert parse(wrong) is None

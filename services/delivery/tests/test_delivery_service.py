@@ -125,9 +125,14 @@ class Process:
         await self._reading
 
 
+async def reported(work):
+    records = await work.poll(100)
+    return [r for r in records if json.loads(r.value)["type"] == "delivery.result"]
+
+
 async def eventually(condition, timeout_s=20):
     async with asyncio.timeout(timeout_s):
-        while not (found := await condition()):
+        while not (found := await condition()):  # noqa: ASYNC110 - another process's doing
             await asyncio.sleep(0.05)
     return found
 
@@ -188,7 +193,7 @@ async def test_decisions_become_mails_and_answers_become_commands(world):
     }
     await accept_by_link(settings, inbox, router, command, seq)
 
-    ref = await blobs.put("body", "Hei,\nkorjattu.\n".encode())
+    ref = await blobs.put("body", b"Hei,\nkorjattu.\n")
     await router.decide(case_replied(ref))
     await eventually(lambda: command("delivery.result", "reply"))
     sender, to, raw = inbox.mails[-1]
@@ -236,7 +241,7 @@ async def test_a_delivery_without_its_database_halts_and_says_what_to_do(world):
 
 
 async def test_a_killed_delivery_sends_what_was_decided_meanwhile_and_nothing_again(world):
-    settings, inbox, router, producer, _work = world
+    settings, inbox, router, producer, work = world
     first = Process(settings, cold_start="genesis")
     await first.start()
     await first.ready()
@@ -251,7 +256,7 @@ async def test_a_killed_delivery_sends_what_was_decided_meanwhile_and_nothing_ag
         return len(inbox.mails)
 
     await eventually(arrived)
-    await asyncio.sleep(0.5)  # let it be reported
+    await eventually(lambda: reported(work))
     await first.kill()
     for number in (1, 2, 3):
         await router.decide(case_replied(refs[number], reply_id=f"r{number}"))
@@ -267,7 +272,10 @@ async def test_a_killed_delivery_sends_what_was_decided_meanwhile_and_nothing_ag
     await third.start()
     assert await third.process.wait() == 1  # its port and its lock are taken
     assert await second.stop() == 0
-    bodies = [hashlib.sha256(raw.rpartition("\r\n\r\n")[2].encode()).hexdigest() for *_, raw in inbox.mails]
+    bodies = [
+        hashlib.sha256(raw.rpartition("\r\n\r\n")[2].encode()).hexdigest()
+        for *_, raw in inbox.mails
+    ]
     assert len(bodies) == len(set(bodies)) == 4
     assert [raw.rpartition("\r\n\r\n")[2].strip() for *_, raw in inbox.mails] == [
         f"answer {number}" for number in range(4)

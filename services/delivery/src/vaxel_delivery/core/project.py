@@ -252,9 +252,7 @@ def _notice(place: Place, index: int, decision: Decision) -> list[Change]:
 
 def _reported(_place: Place, _index: int, decision: Decision) -> list[Change]:
     data = shapes.EffectReported.model_validate(decision.data)
-    reported = Reported(
-        data.effect_id, data.state, data.code, decision.offer_id, data.expires_ms
-    )
+    reported = Reported(data.effect_id, data.state, data.code, decision.offer_id, data.expires_ms)
     return [reported, Answered(decision.cause, None)]
 
 
