@@ -23,8 +23,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from checker import Verdict, check  # noqa: E402
-from load import Agents, Load  # noqa: E402
+from checker import Verdict, check
+from load import Agents, Load
 
 ROOT = Path(__file__).resolve().parents[2]
 VICTIMS = ("router", "triage", "ingest-email", "delivery", "register", "broker")
@@ -35,8 +35,9 @@ SETTLE_TIMEOUT_S = 90
 class System:
     """``vaxel up`` in a folder of its own."""
 
-    def __init__(self, folder: Path, port_offset: int) -> None:
+    def __init__(self, folder: Path, port_offset: int, config: Path = ROOT / "config") -> None:
         self.data_dir = folder / "data"
+        self.config = config
         self.port_offset = port_offset
         self._log = (folder / "up.log").open("a")
         self._process: subprocess.Popen[bytes] | None = None
@@ -44,7 +45,7 @@ class System:
     def start(self) -> None:
         """Come up; raises RuntimeError with the end of its account where it doesn't."""
         command = [sys.executable, "-m", "vaxel_cli", "up", "--data-dir", str(self.data_dir)]
-        command += ["--port-offset", str(self.port_offset), "--config", str(ROOT / "config")]
+        command += ["--port-offset", str(self.port_offset), "--config", str(self.config)]
         self._process = subprocess.Popen(
             command, stdout=self._log, stderr=self._log, start_new_session=True
         )
@@ -168,7 +169,9 @@ def run(folder: Path, *, seconds: float, rate: float, seed: int, port_offset: in
         finally:
             load.stop()
             agents.stop()
-        print(f"chaos: sent {load.sent}, acknowledged {load.acknowledged}, refusals {dict(load.refusals)}")
+        print(
+            f"chaos: sent {load.sent}, acknowledged {load.acknowledged}, refusals {dict(load.refusals)}"
+        )
         print(f"chaos: agents {dict(agents.done)}; killed {killed}", flush=True)
         verdict = judge(system, folder, journal)
         if system.stop() != 0:
@@ -198,7 +201,10 @@ def main() -> int:
     )
     print(json.dumps(asdict(verdict), indent=1))
     good = not verdict.wrong
-    print("chaos: " + ("nothing lost, nothing twice" if good else f"BROKEN: {', '.join(verdict.wrong)}"))
+    print(
+        "chaos: "
+        + ("nothing lost, nothing twice" if good else f"BROKEN: {', '.join(verdict.wrong)}")
+    )
     return 0 if good else 1
 
 

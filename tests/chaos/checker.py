@@ -52,7 +52,9 @@ class Verdict:
     @property
     def wrong(self) -> Json:
         """Each promise that was broken, with what broke it."""
-        return {name: value for name, value in asdict(self).items() if isinstance(value, list) and value}
+        return {
+            name: value for name, value in asdict(self).items() if isinstance(value, list) and value
+        }
 
 
 def read_topic(folder: Path, topic: str) -> Iterator[tuple[int, Json]]:
@@ -110,7 +112,9 @@ class Ownership:
         elif kind == "work.queued":
             case = decision["case_id"]
             if case in self.open_work:
-                self.verdict.overlapping_owners.append(f"{case}: {work} beside {self.open_work[case]}")
+                self.verdict.overlapping_owners.append(
+                    f"{case}: {work} beside {self.open_work[case]}"
+                )
             self.open_work[case] = work
         elif kind == "offer.made":
             self._take(agent, decision["offer_id"], data["cost"])

@@ -25,7 +25,11 @@ TEXTS = (
     ("en", "My invoice is wrong", "Hello, I was charged twice on my invoice, please refund it."),
     ("sv", "Kan inte logga in", "Hej, jag kan inte logga in i appen sedan i går, felkod 500."),
     ("de", "Beschwerde", "Guten Tag, ich möchte mich über den Service beschweren, danke."),
-    ("fr", "Retour de commande", "Bonjour, je voudrais retourner ma commande, elle est trop petite."),
+    (
+        "fr",
+        "Retour de commande",
+        "Bonjour, je voudrais retourner ma commande, elle est trop petite.",
+    ),
     ("et", "Arve küsimus", "Tere, mul on küsimus oktoobri arve kohta, palun vastake."),
 )
 ATTEMPT_PAUSE_S = 1.0
@@ -144,7 +148,9 @@ class Agents:
             if inbox is None:
                 continue
             for offer in inbox["offers"]:
-                self._call("POST", f"/offers/{offer['id']}/accept", token, {}, f"accept-{offer['id']}")
+                self._call(
+                    "POST", f"/offers/{offer['id']}/accept", token, {}, f"accept-{offer['id']}"
+                )
             for work in inbox["works"]:
                 body = {"text": "Thank you, done.", "then": "resolved"}
                 key = f"reply-{work.get('work_id') or work.get('id')}"

@@ -134,7 +134,8 @@ def choose(pool: Pool, work: Work, now_ms: int) -> Choice:
             {"code": "idle_since_ms", "value": winner.idle_since_ms},
         ]
         best = [agent for agent in eligible if _score(agent, work)[:3] == _score(winner, work)[:3]]
-        explain["tie_break"] = "agent_id" if len(best) > 1 else None
+        if len(best) > 1:
+            explain["tie_break"] = "agent_id"
     return Choice(winner, explain)
 
 
