@@ -140,6 +140,34 @@ async def test_a_dead_letter_that_can_not_be_written_keeps_the_cursor_where_it_i
     assert await box.rows() == []
 
 
+async def test_what_was_read_is_stored_though_its_dead_letter_takes_two_tries(box):
+    failures = [Retryable("no broker"), Retryable("no broker")]
+
+    async def park(item, reason):
+        if failures:
+            raise failures.pop()
+        box.parked.append((item.offset, reason))
+
+    polls = [[record(0, decision("case.replied", {}), notice_due())], [record(1, notice_due("c2"))]]
+    reader = Reader(chain_cursor, polls)
+    feed = DecisionsFeed(reader, box.store, box.waiters, park, wake(box))
+    await run_until_read(feed, box, reader)
+    assert box.parked == [(0, "unreadable_case.replied")]
+    assert [row["seq"] for row in await box.rows()] == [0, 1]
+
+    failures += [Retryable("no broker")]
+    polls = [
+        [plain(0, b"x"), plain(1, interaction().to_json())],
+        [plain(2, interaction("c2").to_json())],
+    ]
+    reader = Reader(lambda partition: TopicCursor("vaxel.interactions", partition, 2, "ab"), polls)
+    feed = InteractionsFeed(reader, box.store, box.clock, park, wake(box))
+    await run_until_read(feed, box, reader)
+    assert box.parked[1:] == [(0, "unreadable_interaction")]
+    assert await box.store.kept("contact-1") is not None
+    assert await box.store.kept("c2") is not None
+
+
 async def test_interactions_are_kept_with_their_cursor_and_the_first_of_an_id_wins(box):
     reader = Reader(lambda partition: TopicCursor("vaxel.interactions", partition, 9, "ab"))
     feed = InteractionsFeed(reader, box.store, box.clock, parking(box), wake(box))

@@ -8,6 +8,7 @@ came, and the next run goes on from there.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 from vaxel_delivery.core.effects import Effect, Outcome, after, missing_pause_ms, withheld
@@ -55,6 +56,7 @@ class Dispatcher:
         self._clock = clock
         self._ready = ready
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._fetched: deque[Effect] = deque()
         self.wake = asyncio.Event()
         """Set by whoever has written new effects."""
 
@@ -88,20 +90,20 @@ class Dispatcher:
         return len(due)
 
     async def _start_due(self) -> None:
-        free = WORKERS_MAX - len(self._under_way)
-        if free <= 0:
-            return
-        count, _ = await self._outbox.waiting()
-        metrics.EFFECTS_PENDING.set(count)
-        now_ms = self._clock.wall_ms()
-        for effect in await self._outbox.due(now_ms) if count else []:
-            if free <= 0:
-                break
-            if effect.effect_id in self._under_way:
-                continue
-            task = asyncio.ensure_future(self.carry_out(effect))
-            self._under_way[effect.effect_id] = task
-            free -= 1
+        """Give free workers what is due; asks the database again only when all that was started.
+
+        What was fetched may be out of date by now: a claim reads the row again.
+        """
+        if not self._fetched and len(self._under_way) < WORKERS_MAX:
+            count, _ = await self._outbox.waiting()
+            metrics.EFFECTS_PENDING.set(count)
+            if count:
+                self._fetched = deque(await self._outbox.due(self._clock.wall_ms()))
+        while self._fetched and len(self._under_way) < WORKERS_MAX:
+            effect = self._fetched.popleft()
+            if effect.effect_id not in self._under_way:
+                task = asyncio.ensure_future(self.carry_out(effect))
+                self._under_way[effect.effect_id] = task
 
     def _collect(self) -> None:
         """Let go of finished workers; an unforeseen error in one ends the loop, and the process."""

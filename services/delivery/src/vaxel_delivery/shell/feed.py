@@ -99,6 +99,8 @@ class DecisionsFeed:
         self._waiters = waiters
         self._park = park
         self._wake = wake
+        self._polled: list[ChainRecord] = []
+        """Read and not stored yet: the reader won't give them again."""
         self.caught_up = False
 
     async def begin(self) -> None:
@@ -112,9 +114,11 @@ class DecisionsFeed:
         await _read(self._round, "decisions", stop)
 
     async def _round(self) -> None:
-        records = await self._reader.poll(POLL_MS)
-        if records:
-            await self.take(records)
+        if not self._polled:
+            self._polled = await self._reader.poll(POLL_MS)
+        if self._polled:
+            await self.take(self._polled)
+            self._polled = []
         if not self.caught_up and await self._reader.at_end():
             self.caught_up = True
             self._wake()
@@ -146,6 +150,8 @@ class InteractionsFeed:
         self._clock = clock
         self._park = park
         self._wake = wake
+        self._polled: list[Record] = []
+        """Read and not stored yet: the reader won't give them again."""
         self.caught_up = False
 
     async def begin(self) -> None:
@@ -159,9 +165,11 @@ class InteractionsFeed:
         await _read(self._round, "interactions", stop)
 
     async def _round(self) -> None:
-        records = await self._reader.poll(POLL_MS)
-        if records:
-            await self.take(records)
+        if not self._polled:
+            self._polled = await self._reader.poll(POLL_MS)
+        if self._polled:
+            await self.take(self._polled)
+            self._polled = []
         if not self.caught_up and await self._reader.at_end():
             self.caught_up = True
             self._wake()
