@@ -54,6 +54,9 @@ class Reader:
     async def at_end(self):
         return not self.polls
 
+    async def lag(self):
+        return {0: len(self.polls), 1: 0}
+
 
 def chain_cursor(partition):
     return ChainCursor.of(chain.genesis(LOG_ID, partition))
@@ -119,6 +122,14 @@ async def test_decisions_are_stored_with_their_cursor_and_wake_the_dispatcher(bo
     assert cursors[0]["sha256"] == record(1).cursor.sha256
     assert [row["kind"] for row in await box.rows()] == ["notice"]
     assert box.wakes >= 2
+
+
+async def test_a_feed_says_how_far_it_is_and_how_far_its_log_goes(box):
+    reader = Reader(chain_cursor, [[record(0)], [record(1)], [record(2)]])
+    feed = DecisionsFeed(reader, box.store, box.waiters, parking(box), wake(box))
+    assert await feed.pace.ends() == {0: 3, 1: 0}
+    await feed.take(await reader.poll())
+    assert (await feed.pace.positions(), await feed.pace.ends()) == ({0: 1}, {0: 3, 1: 0})
 
 
 async def test_what_can_not_be_read_is_parked_and_the_rest_of_the_batch_is_done(box):

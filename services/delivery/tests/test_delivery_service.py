@@ -76,6 +76,8 @@ class Router:
 class Process:
     """``python -m vaxel_delivery`` with the environment of ``settings``."""
 
+    running = []
+
     def __init__(self, settings, cold_start="halt"):
         self._env = {
             **os.environ,
@@ -93,6 +95,7 @@ class Process:
             sys.executable, "-m", "vaxel_delivery", env=self._env, stdout=asyncio.subprocess.PIPE
         )
         self.lines = []
+        Process.running.append(self.process)
         self._reading = asyncio.ensure_future(self._read())
 
     async def _read(self):
@@ -156,6 +159,11 @@ async def world(make_settings, tmp_path):
     work = TopicReader(settings, topics.WORK, {}, cold_start="genesis")
     await work.start()
     yield settings, inbox, router, producer, work
+    for process in Process.running:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    Process.running.clear()
     await work.close()
     await producer.close()
     await router.close()

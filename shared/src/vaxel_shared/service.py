@@ -109,8 +109,8 @@ def _on_signals(stop: asyncio.Event) -> None:
     def ask(signal_name: str) -> None:
         if stop.is_set():
             os._exit(1)  # the second signal: as safe as kill -9
+        stop.set()  # first: whoever read our log may be gone, and writing to it then raises
         get_logger().info("stopping", signal=signal_name)
-        stop.set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vaxel_delivery.config import LiveFiles
 from vaxel_delivery.shell.dispatch import Dispatcher
-from vaxel_delivery.shell.feed import DecisionsFeed, InteractionsFeed
+from vaxel_delivery.shell.feed import DecisionsFeed, InteractionsFeed, Pace
 from vaxel_delivery.shell.lock import only_one
 from vaxel_delivery.shell.outbox import Outbox
 from vaxel_delivery.shell.prepare import Preparer
@@ -29,7 +29,8 @@ from vaxel_shared.kafka.reader import DecisionsReader
 from vaxel_shared.kafka.records import ChainCursor
 from vaxel_shared.kafka.topic_reader import Record, TopicCursor, TopicReader
 from vaxel_shared.kafka.topics import DECISIONS, INTERACTIONS
-from vaxel_shared.service import Service
+from vaxel_shared.kafka.watchdog import Watchdog
+from vaxel_shared.service import Service, Task
 from vaxel_shared.settings import Settings
 from vaxel_shared.sql import make_engine, migrate
 
@@ -113,6 +114,8 @@ async def _build(settings: Settings, opened: AsyncExitStack) -> Service:
             "decisions": decisions.run,
             "interactions": interactions.run,
             "dispatch": dispatcher.run,
+            "decisions watchdog": _watchdog(DECISIONS, decisions.pace),
+            "interactions watchdog": _watchdog(INTERACTIONS, interactions.pace),
             "config": files.watch,
             "forget": lambda stop: _forget(store, clock, stop),
         },
@@ -120,6 +123,11 @@ async def _build(settings: Settings, opened: AsyncExitStack) -> Service:
         not_ready=not_ready,
         closers=[store.close, producer.close, decisions_reader.close, interactions_reader.close],
     )
+
+
+def _watchdog(topic: str, pace: Pace) -> Task:
+    """A task that ends the process when a log grows and nothing of it is handled."""
+    return Watchdog(topic, pace.positions, pace.ends).run
 
 
 async def _readers(settings: Settings, store: Store) -> tuple[DecisionsReader, TopicReader]:

@@ -7,7 +7,8 @@ ended or was reported meanwhile is then known.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 from pydantic import ValidationError
@@ -27,7 +28,7 @@ from vaxel_shared.obs import metrics
 
 POLL_MS = 200
 BROKER_GONE_MS_MAX = 120_000
-"""A broker that restarts is back in seconds; after this a fresh process is the better try."""
+"""How long reading may fail in a row; after this a fresh process is the better try."""
 
 Park = Callable[[Record, str], Awaitable[None]]
 """Write a dead letter for this record with this reason; returns once it is acknowledged."""
@@ -57,6 +58,10 @@ class Decisions(Protocol):
         """Whether everything was read."""
         ...
 
+    async def lag(self) -> dict[int, int]:
+        """How many offsets are left to read."""
+        ...
+
 
 class Interactions(Protocol):
     """:class:`vaxel_shared.kafka.topic_reader.TopicReader`."""
@@ -82,6 +87,33 @@ class Interactions(Protocol):
         """Whether everything was read."""
         ...
 
+    async def lag(self) -> dict[int, int]:
+        """How many offsets are left to read."""
+        ...
+
+
+class Pace:
+    """How far a feed came, for the watchdog: what it handled, and what its log still holds.
+
+    Counted in records handled, because void records move a reader and not its cursor.
+    """
+
+    def __init__(self, lag: Callable[[], Awaitable[dict[int, int]]]) -> None:
+        self._lag = lag
+        self._handled: Counter[int] = Counter()
+
+    def handled(self, partitions: Iterable[int]) -> None:
+        """One record each of these partitions is stored."""
+        self._handled.update(partitions)
+
+    async def positions(self) -> dict[int, int]:
+        """Records handled, by partition."""
+        return dict(self._handled)
+
+    async def ends(self) -> dict[int, int]:
+        """What :meth:`positions` will be when all is read; raises ``Retryable``."""
+        return {part: self._handled[part] + left for part, left in (await self._lag()).items()}
+
 
 class DecisionsFeed:
     """Valid decisions into the outbox and what else delivery remembers of them."""
@@ -99,6 +131,7 @@ class DecisionsFeed:
         self._waiters = waiters
         self._park = park
         self._wake = wake
+        self.pace = Pace(reader.lag)
         self._polled: list[ChainRecord] = []
         """Read and not stored yet: the reader won't give them again."""
         self.caught_up = False
@@ -135,6 +168,7 @@ class DecisionsFeed:
         cursors = {record.partition: record.cursor.row() for record in records}
         await self._store.fold(found, cursors.values())
         metrics.CONSUMED.labels(DECISIONS).inc(len(records))
+        self.pace.handled(record.partition for record in records)
         self._waiters.tell(found)
         self._wake()
 
@@ -150,6 +184,7 @@ class InteractionsFeed:
         self._clock = clock
         self._park = park
         self._wake = wake
+        self.pace = Pace(reader.lag)
         self._polled: list[Record] = []
         """Read and not stored yet: the reader won't give them again."""
         self.caught_up = False
@@ -188,6 +223,7 @@ class InteractionsFeed:
         partitions = {record.partition for record in records}
         rows = [self._reader.cursor(partition).row() for partition in sorted(partitions)]
         await self._store.keep(kept, rows, self._clock.wall_ms())
+        self.pace.handled(record.partition for record in records)
 
 
 async def _read(round_: Callable[[], Awaitable[None]], what: str, stop: asyncio.Event) -> None:
