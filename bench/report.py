@@ -1,0 +1,85 @@
+"""Writes ``docs/figures.md``: what the benchmarks said, when, where, and how to repeat it.
+
+    .venv/bin/python bench/report.py                 runs them all, then writes
+    .venv/bin/python bench/report.py FILE.json …     writes what `bench_*.py --json` printed
+
+Only what stands between the markers is replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kit import ROOT
+
+FIGURES = ROOT / "docs/figures.md"
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+
+
+def main() -> None:
+    """Collect, then write."""
+    parser = argparse.ArgumentParser(description="Write docs/figures.md.")
+    parser.add_argument("files", nargs="*", type=Path, help="outputs of bench_*.py --json")
+    parser.add_argument("--note", help="what a reader must know of this run")
+    arguments = parser.parse_args()
+    reports = [json.loads(path.read_text()) for path in arguments.files] or run_all()
+    text = "\n".join([BEGIN, "", *_head(arguments.note), *map(section, reports), END])
+    FIGURES.write_text(replaced(FIGURES.read_text(), text))
+    print(f"{FIGURES.relative_to(ROOT)}: {len(reports)} benchmarks")
+
+
+def run_all() -> list[dict[str, Any]]:
+    """Every benchmark, one after the other."""
+    found = []
+    for path in sorted((ROOT / "bench").glob("bench_*.py")):
+        print(f"bench: {path.name}", flush=True)
+        command = [sys.executable, str(path), "--json"]
+        found.append(json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
+    return found
+
+
+def replaced(old: str, figures: str) -> str:
+    """The page with new figures. Raises SystemExit where it has no place for them."""
+    if old.count(BEGIN) != 1 or old.count(END) != 1:
+        raise SystemExit(f"docs/figures.md: put {BEGIN} and {END} where the figures belong")
+    return old[: old.index(BEGIN)] + figures + old[old.index(END) + len(END) :]
+
+
+def _head(note: str | None) -> list[str]:
+    today = datetime.now(UTC).date().isoformat()
+    said = f"Measured on {today} at commit `{_commit()}`."
+    return [said + (f" {note}" if note else ""), ""]
+
+
+def _commit() -> str:
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def section(report: dict[str, Any]) -> str:
+    """One benchmark in Markdown."""
+    machine = "; ".join(f"{name} {value}" for name, value in report["machine"].items())
+    lines = [f"## {report['title']}", "", report["method"], ""]
+    for table in report["tables"]:
+        head, *rows = [table["columns"], *table["rows"]]
+        marks = ["---", *["---:"] * (len(head) - 1)]
+        lines += [f"**{table['title']}**", "", *map(_row, [head, marks, *rows]), ""]
+    lines += [f"Not covered: {' '.join(report['not_covered'])}", ""]
+    lines += [f"Machine: {machine}.", ""]
+    lines += [f"Again: `.venv/bin/python bench/bench_{report['name']}.py`", ""]
+    return "\n".join(lines)
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()
