@@ -1,12 +1,14 @@
 """SQL for the services that keep state of their own: engine, migrations, readers' cursors.
 
-PostgreSQL in production, one SQLite file a service when local. A reader's cursor is stored in the
-transaction that stores its effects (rule 17 of the commit protocol).
+PostgreSQL in production, where each service has a schema of its own in one database; one SQLite
+file a service when local. A reader's cursor is stored in the transaction that stores its effects
+(rule 17 of the commit protocol).
 """
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command, context
@@ -19,26 +21,40 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    create_engine,
     event,
     select,
+    text,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from vaxel_shared.errors import Fatal, Retryable
 from vaxel_shared.settings import Settings
 
 BUSY_TIMEOUT_MS = 5_000
 """How long SQLite waits for another writer of the same file before it gives up."""
+CONNECT_TIMEOUT_S = 5
+"""How long PostgreSQL may take to let us in."""
+STATEMENT_TIMEOUT_S = 30
+"""No statement of ours takes so long unless the server is stuck."""
+MIGRATION_LOCK = 0x7661_7865
+"""The advisory lock under which schemas change: several processes may start at once."""
+WRITE_LOCK = 0x7661_7866
+"""The advisory lock of whoever folds rows: see :func:`one_writer`."""
+
+
+def schema_of(service: str) -> str:
+    """The PostgreSQL schema of a service; none reads another's."""
+    return service.replace("-", "_")
 
 
 def make_engine(settings: Settings, service: str) -> AsyncEngine:
     """The engine of a service's own database; SQLite in WAL mode, fsynced at every commit."""
-    url = settings.sql_url(service)
-    engine = create_async_engine(url, hide_parameters=True)  # errors must quote nobody
+    engine = _engine(settings, service, poolclass=None)
     if engine.dialect.name == "sqlite":
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
 
         @event.listens_for(engine.sync_engine, "connect")
         def _pragmas(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -51,46 +67,122 @@ def make_engine(settings: Settings, service: str) -> AsyncEngine:
     return engine
 
 
-async def migrate(settings: Settings, service: str, scripts: Path) -> None:
-    """Bring the database to the newest schema (Alembic scripts in ``scripts``)."""
+def _engine(settings: Settings, service: str, poolclass: type[NullPool] | None) -> AsyncEngine:
+    url = settings.sql_url(service)
+    if url.startswith("postgresql://"):
+        url = url.replace("postgresql://", "postgresql+asyncpg://", 1)
+    if url.startswith("postgresql+asyncpg://"):
+        return create_async_engine(
+            url,
+            hide_parameters=True,  # errors must quote nobody
+            poolclass=poolclass,
+            connect_args={
+                "timeout": CONNECT_TIMEOUT_S,
+                "command_timeout": STATEMENT_TIMEOUT_S,
+                "server_settings": {
+                    "search_path": schema_of(service),
+                    "application_name": f"vaxel-{service}",
+                },
+            },
+            **({} if poolclass is not None else {"pool_pre_ping": True}),
+        )
+    if not url.startswith("sqlite+aiosqlite://"):
+        scheme = url.partition(":")[0]
+        raise Fatal(
+            f"VAXEL_DATABASE_URL begins with {scheme}:; use postgresql+asyncpg:// or leave it out"
+        )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return create_async_engine(url, hide_parameters=True, poolclass=poolclass)
+
+
+async def migrate(settings: Settings, service: str, scripts: Path) -> None:
+    """Bring the database to the newest schema (Alembic scripts in ``scripts``), all or nothing.
+
+    Raises Retryable where the database doesn't answer.
+    """
+    engine = _engine(settings, service, NullPool)
+    if engine.dialect.name == "sqlite":
+        _begin_by_hand(engine)
     config = Config()
-    config.set_main_option("script_location", str(scripts))
-    url = settings.sql_url(service).replace("+aiosqlite", "").replace("+asyncpg", "+psycopg")
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-    config.attributes["version_table"] = f"alembic_version_{service.replace('-', '_')}"
-    await asyncio.to_thread(command.upgrade, config, "head")
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    config.attributes["version_table"] = f"alembic_version_{schema_of(service)}"
+
+    def upgrade(connection: Connection) -> None:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    try:
+        with answering():
+            async with engine.begin() as connection:
+                if engine.dialect.name == "postgresql":
+                    await _lock(connection, MIGRATION_LOCK)
+                    schema = schema_of(service)
+                    await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
+                await connection.run_sync(upgrade)
+    finally:
+        await engine.dispose()
 
 
-def run_migrations(metadata: MetaData) -> None:
-    """What a service's ``env.py`` does: run the scripts, all of them or none.
+def _begin_by_hand(engine: AsyncEngine) -> None:
+    """Let DDL be part of the transaction.
 
     SQLite's driver opens no transaction before DDL; without one, a process killed half-way would
     leave tables that the next start trips over.
     """
-    config = context.config
-    engine = create_engine(config.get_main_option("sqlalchemy.url") or "", poolclass=NullPool)
-    if engine.dialect.name == "sqlite":
 
-        @event.listens_for(engine, "connect")
-        def _by_hand(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-            connection.isolation_level = None
-            connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    @event.listens_for(engine.sync_engine, "connect")
+    def _by_hand(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.close()
 
-        @event.listens_for(engine, "begin")
-        def _begin(connection: Connection) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    with engine.connect() as connection:
-        context.configure(
-            connection=connection,
-            target_metadata=metadata,
-            version_table=config.attributes["version_table"],
-            transactional_ddl=True,
-        )
-        with context.begin_transaction():
-            context.run_migrations()
-    engine.dispose()
+
+def run_migrations(metadata: MetaData) -> None:
+    """What a service's ``env.py`` does: run the scripts in the transaction of :func:`migrate`."""
+    attributes = context.config.attributes
+    context.configure(
+        connection=attributes["connection"],
+        target_metadata=metadata,
+        version_table=attributes["version_table"],
+        transactional_ddl=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turns a database that doesn't answer, or can't write, into Retryable."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
+        # The driver's own words are about files, sockets and tables; a statement's values would
+        # stand in other classes of errors than these.
+        said = str(getattr(error, "orig", None) or error).partition("\n")[0][:200]
+        raise Retryable(
+            f"the database can't be used ({said}); is it up, and is there room on its disk?"
+        ) from error
+
+
+async def one_writer(connection: AsyncConnection) -> None:
+    """Let only this transaction fold rows until it ends, whatever process it belongs to.
+
+    What is read, changed and written back must not be overtaken. On SQLite the service holds a
+    lock of its own, since a file has one service.
+    """
+    if connection.dialect.name == "postgresql":
+        await _lock(connection, WRITE_LOCK)
+
+
+async def _lock(connection: AsyncConnection, number: int) -> None:
+    # Locks are the database's, not the schema's: services that share one must not wait in line.
+    statement = text("SELECT pg_advisory_xact_lock(:number, hashtext(current_setting('search_path')))")
+    await connection.execute(statement, {"number": number})
 
 
 def cursor_table(metadata: MetaData) -> Table:
