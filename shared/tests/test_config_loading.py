@@ -152,7 +152,7 @@ MISTAKES = [
     (("channels", "deployment: test\n", ""), "channels.yaml:1: 'deployment' is missing; add it"),
     (
         ("channels", "    address: help@shop.example\n", ""),
-        "channels.yaml:5: 'address' is missing; add it",
+        "channels.yaml:5: accounts.0: 'address' is missing; add it",
     ),
     (
         ("channels", "address: help@", "adress: help@"),
@@ -377,9 +377,13 @@ def test_the_example_deployment_loads_and_works_at_any_hour(tmp_path: Path) -> N
     assert pool.letter == "S"
     assert pool.offer.limit_ms == 600_000
     assert pool.offer.misses_before_away == 0
-    assert [(account.id, account.address) for account in loaded.channels.accounts] == [
-        ("support", "support@vaxel.example"),
-        ("billing", "billing@vaxel.example"),
+    assert [
+        (account.id, account.channel, account.name) for account in loaded.channels.accounts
+    ] == [
+        ("support", "email", "support@vaxel.example"),
+        ("billing", "email", "billing@vaxel.example"),
+        ("web", "chat", "web"),
+        ("partner", "webhook", "partner"),
     ]
     assert {"general", "billing", "technical", "complaints", "returns"} < {
         queue.name for queue in pool.queues

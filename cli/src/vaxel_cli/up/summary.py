@@ -13,7 +13,7 @@ def summary(settings: Settings, deployment: Deployment, services: list[str], too
     """Some lines for a person."""
     rows: list[tuple[str, str]] = []
     if "ingest-email" in services:
-        addresses = ", ".join(account.address for account in deployment.channels.accounts)
+        addresses = ", ".join(deployment.channels.addresses)
         rows.append(("mail in", f"smtp://{settings.bind}:{settings.port('smtp')}  for {addresses}"))
     if "register" in services:
         rows.append(("API", f"{settings.url('register')}/api/v1  tokens in run.json"))

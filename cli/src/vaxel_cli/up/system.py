@@ -164,7 +164,7 @@ class System:
             runinfo.RunInfo(
                 broker=settings.broker,
                 smtp=runinfo.Listener(host=host, port=settings.port("smtp")),
-                mailboxes=[account.address for account in deployment.channels.accounts],
+                mailboxes=deployment.channels.addresses,
                 sink=runinfo.Listener(host=host, port=settings.port("sink-smtp"), url=sink_url),
                 services={
                     service.spec.name: runinfo.ServiceInfo(

@@ -33,12 +33,13 @@ class Files:
         return next(found, None)
 
     def account_of_pool(self, pool: str) -> Account | None:
-        """The first account of a pool: it writes to agents where no other is at hand."""
-        return next((item for item in self.channels.accounts if item.pool == pool), None)
+        """The first mail account of a pool: it writes to agents where no other is at hand."""
+        found = (item for item in self.channels.accounts if item.pool == pool and item.address)
+        return next(found, None)
 
     def our_addresses(self) -> frozenset[str]:
         """All our own addresses, for comparison."""
-        return frozenset(bare(item.address) for item in self.channels.accounts)
+        return frozenset(bare(address) for address in self.channels.addresses)
 
 
 def read(folder: Path) -> tuple[Files, bytes]:
