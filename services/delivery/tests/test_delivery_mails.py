@@ -9,7 +9,7 @@ from email.header import decode_header, make_header
 
 import pytest
 from delivery_kit import NUMBER, interaction
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vaxel_delivery.core.addresses import BadAddress, address, clean, is_safe
@@ -29,6 +29,7 @@ from vaxel_delivery.core.texts import LANGUAGES, texts
 from vaxel_delivery.core.threads import REFERENCES_MAX, message_id, references, subject
 
 NOW_MS = 1_700_000_000_123
+QUICK = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 anything = st.text(alphabet=st.characters(), max_size=300)  # surrogates too
 hostile = st.text(
     alphabet=st.sampled_from('ab \r\n\x00\x85\u2028\u202e\ud800ä€😀:<>@"\\=?'), max_size=80
@@ -142,6 +143,7 @@ def test_without_a_number_a_subject_has_none():
     assert subject("Lasku", None) == "Re: Lasku"
 
 
+@QUICK
 @given(anything)
 def test_a_subject_answered_again_stays_as_it_is(text):
     once = subject(text, NUMBER)
@@ -151,6 +153,7 @@ def test_a_subject_answered_again_stays_as_it_is(text):
     assert len(once) <= 230
 
 
+@QUICK
 @given(anything, anything)
 def test_whatever_a_customer_calls_himself_and_his_mail_it_comes_back_whole(name, title):
     built = reply(thread(subject=title, sender={"external_id": "m@c.example", "name": name}), "x")
@@ -165,6 +168,7 @@ def test_whatever_a_customer_calls_himself_and_his_mail_it_comes_back_whole(name
     assert not [defect for header in mail.values() for defect in header.defects]
 
 
+@QUICK
 @given(hostile, hostile, hostile)
 def test_no_text_breaks_out_of_its_header(name, title, ours):
     try:
@@ -234,6 +238,7 @@ def test_addresses_that_must_not_be_used(given_, code):
     assert error.value.code == code
 
 
+@QUICK
 @given(anything)
 def test_an_address_is_refused_or_safe_for_an_envelope(text):
     try:
@@ -247,6 +252,7 @@ def test_an_address_is_refused_or_safe_for_an_envelope(text):
 ids = st.lists(st.text(alphabet=string.ascii_letters + ".@", min_size=1, max_size=12), max_size=60)
 
 
+@QUICK
 @given(ids, st.text(alphabet=string.ascii_letters, min_size=1, max_size=8))
 def test_a_chain_is_short_keeps_its_root_and_ends_in_the_parent(chain, parent):
     kept = references(chain, None, parent)
@@ -279,6 +285,7 @@ def test_an_answer_to_a_mail_without_an_id_has_no_thread():
     assert mail["References"] is None
 
 
+@QUICK
 @given(st.text(alphabet=st.characters(), max_size=600))
 def test_a_body_survives_flowing_encoding_and_reading(text):
     encoded = body(text)
@@ -288,6 +295,7 @@ def test_a_body_survives_flowing_encoding_and_reading(text):
     assert unflowed(shown.removesuffix("\n")) == normalised(text)
 
 
+@QUICK
 @given(st.text(alphabet="ab >-\nF rom.", max_size=400))
 def test_flowed_lines_are_short_and_say_the_same(text):
     lines = flowed(text)

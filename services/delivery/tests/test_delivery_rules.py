@@ -10,7 +10,7 @@ from delivery_kit import (
     notice_due,
     offer_made,
 )
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vaxel_delivery.core.automatic import suppressed_by_history, suppressed_by_message
@@ -32,6 +32,7 @@ from vaxel_shared.contracts.wire import Batch
 
 OURS = frozenset({"support@vaxel.example"})
 RULES = AutomaticMail()
+QUICK = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def effect(**changes):
@@ -144,11 +145,13 @@ def test_what_follows_an_attempt(repeats, spent, outcome, state, final):
         assert following.at_ms == now_ms + pause_ms(1)
 
 
+@QUICK
 @given(st.integers(min_value=1, max_value=10_000))
 def test_pauses_never_shrink_and_have_a_limit(attempt):
     assert pause_ms(attempt) <= pause_ms(attempt + 1) <= PAUSE_MS_MAX
 
 
+@QUICK
 @given(st.integers(min_value=0), st.integers(min_value=0))
 def test_what_is_missing_is_looked_for_again_soon_and_then_less_often(since_ms, waited_ms):
     assert 100 <= missing_pause_ms(since_ms, since_ms + waited_ms) <= 30_000
