@@ -29,10 +29,10 @@ WARM_UP = 20
 
 METHOD = (
     "One local Apache Kafka, the declared `vaxel.decisions`, one record at a time, the ways in"
-    " turn: `ChainWriter.append` (encode, hash, check, idempotent produce, offset compared); a plain"
-    " produce with acks=all of the bytes that the append before it sent, made already; the same in"
-    " a transaction; and in one that commits the input's offset too, which is what the append's"
-    " header does. Decisions are those that the core makes of the example deployment."
+    " turn: `ChainWriter.append` (encode, hash, check, idempotent produce, offset compared); a"
+    " plain produce with acks=all of the bytes that the append before it sent, made already; the"
+    " same in a transaction; and in one that commits the input's offset too, which is what the"
+    " append's header does. Decisions are those that the core makes of the example deployment."
 )
 NOT_COVERED = [
     "Replication and fsync: one broker, one copy, Kafka's defaults.",

@@ -68,9 +68,9 @@ def section(report: dict[str, Any]) -> str:
     machine = "; ".join(f"{name} {value}" for name, value in report["machine"].items())
     lines = [f"## {report['title']}", "", report["method"], ""]
     for table in report["tables"]:
-        head, *rows = [table["columns"], *table["rows"]]
+        head: list[str] = table["columns"]
         marks = ["---", *["---:"] * (len(head) - 1)]
-        lines += [f"**{table['title']}**", "", *map(_row, [head, marks, *rows]), ""]
+        lines += [f"**{table['title']}**", "", *map(_row, [head, marks, *table["rows"]]), ""]
     lines += [f"Not covered: {' '.join(report['not_covered'])}", ""]
     lines += [f"Machine: {machine}.", ""]
     lines += [f"Again: `.venv/bin/python bench/bench_{report['name']}.py`", ""]
