@@ -142,7 +142,7 @@ def judge(system: System, folder: Path, journal: Path) -> Verdict:
         done = system.vaxel("log", "export", "--to", str(export))
         if done.returncode == 0:
             verdict = check(export, journal)
-            if not verdict.lost or time.monotonic() > deadline:
+            if not (verdict.lost or verdict.unsent) or time.monotonic() > deadline:
                 break
         elif time.monotonic() > deadline:
             raise RuntimeError(f"log export: {done.stderr}")

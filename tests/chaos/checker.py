@@ -48,6 +48,8 @@ class Verdict:
     overlapping_owners: list[str] = field(default_factory=list)
     over_capacity: list[str] = field(default_factory=list)
     unordered: list[str] = field(default_factory=list)
+    unsent: list[str] = field(default_factory=list)
+    """Answers that the router accepted and nobody reported as sent."""
 
     @property
     def wrong(self) -> Json:
@@ -154,17 +156,24 @@ def check(folder: Path, journal: Path) -> Verdict:
     outcomes: Counter[str] = Counter()
     ownership = Ownership(verdict)
     times: dict[int, int] = {}
+    answers: set[str] = set()
+    reported: set[str] = set()
+    log_id = json.loads((folder / "manifest.json").read_text())["log_id"]
     for batch in valid_batches(folder, verdict):
-        for decision in batch.get("decisions", []):
+        for index, decision in enumerate(batch.get("decisions", [])):
             verdict.decisions += 1
+            if decision["type"] == "case.replied":
+                answers.add(f"{log_id}:{batch['partition']}:{batch['seq']}:{index}")
+            elif decision["type"] == "effect.reported" and decision["data"]["state"] == "sent":
+                reported.add(decision["data"]["effect_id"])
             ownership.see(decision)
             if decision["type"] in CONTACT_OUTCOMES and "contact_id" in decision.get("data", {}):
                 outcomes[decision["data"]["contact_id"]] += 1
-            verdict.replied += decision["type"] == "case.replied"
             if decision["at_ms"] < times.get(batch["partition"], 0):
                 verdict.unordered.append(f"partition {batch['partition']} seq {batch['seq']}")
             times[batch["partition"]] = decision["at_ms"]
     verdict.contacts = len(outcomes)
+    verdict.replied, verdict.unsent = len(answers), sorted(answers - reported)
     verdict.duplicated = [contact for contact, count in outcomes.items() if count > 1]
     decided = {message_of.get(contact, "") for contact in outcomes}
     verdict.lost = sorted(acknowledged - decided)
