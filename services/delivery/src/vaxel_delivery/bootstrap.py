@@ -103,10 +103,6 @@ async def _build(settings: Settings, opened: AsyncExitStack) -> Service:
         clock=clock,
     )
 
-    def not_ready() -> list[str]:
-        feeds = (("decisions", decisions), ("interactions", interactions))
-        return [f"reading {name} to the log's end" for name, feed in feeds if not feed.caught_up]
-
     return Service(
         name=NAME,
         settings=settings,
@@ -120,9 +116,15 @@ async def _build(settings: Settings, opened: AsyncExitStack) -> Service:
             "forget": lambda stop: _forget(store, clock, stop),
         },
         routes=pages.routes(),
-        not_ready=not_ready,
+        not_ready=lambda: _not_ready(decisions, interactions),
         closers=[store.close, producer.close, decisions_reader.close, interactions_reader.close],
     )
+
+
+def _not_ready(decisions: DecisionsFeed, interactions: InteractionsFeed) -> list[str]:
+    """Why nothing is sent yet; a relay that is away is no reason, mails wait for it."""
+    feeds = (("decisions", decisions), ("interactions", interactions))
+    return [f"reading {name} to the log's end" for name, feed in feeds if not feed.caught_up]
 
 
 def _watchdog(topic: str, pace: Pace) -> Task:
