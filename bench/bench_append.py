@@ -32,7 +32,8 @@ METHOD = (
     " turn: `ChainWriter.append` (encode, hash, check, idempotent produce, offset compared); a"
     " plain produce with acks=all of the bytes that the append before it sent, made already; the"
     " same in a transaction; and in one that commits the input's offset too, which is what the"
-    " append's header does. Decisions are those that the core makes of the example deployment."
+    " append's header does. The peers' bytes being ready, what a peer must encode comes on top of"
+    " it (`encoding alone`). Decisions are those that the core makes of the example deployment."
 )
 NOT_COVERED = [
     "Replication and fsync: one broker, one copy, Kafka's defaults.",
@@ -69,12 +70,21 @@ class Ways:
     work: str
     offset: int = 0
     broker_s: list[float] = field(default_factory=list)
+    own_s: list[float] = field(default_factory=list)
+    encode_s: list[float] = field(default_factory=list)
 
     async def chained(self, batch: wire.Batch) -> None:
         at = self.writer.position
         through = at.through + 1
+        begin = time.perf_counter()
         await self.writer.append(batch, from_=through, through=through, through_sha256=bytes(32))
         self.broker_s.append(self.log.broker_s)
+        self.own_s.append(time.perf_counter() - begin - self.log.broker_s)
+
+    def encoded(self, batch: wire.Batch) -> None:
+        begin = time.perf_counter()
+        wire.encode(batch)
+        self.encode_s.append(time.perf_counter() - begin)
 
     async def produced(self, _batch: wire.Batch) -> None:
         await self._send(self.plain, 1)
@@ -160,7 +170,13 @@ async def _size(ways: Ways, size: int, seconds: float) -> Table:
         "transaction with offset": ways.transaction_with_offset,
     }
     spent: dict[str, list[float]] = {name: [] for name in each}
-    ways.broker_s.clear()
+    parts = {
+        "of the append: the broker": ways.broker_s,
+        "of the append: encode, hash, check": ways.own_s,
+        "encoding alone": ways.encode_s,
+    }
+    for values in parts.values():
+        values.clear()
     end = time.perf_counter() + seconds
     turns = list(each)
     while time.perf_counter() < end or len(spent["chained append"]) <= WARM_UP:
@@ -169,8 +185,8 @@ async def _size(ways: Ways, size: int, seconds: float) -> Table:
             begin = time.perf_counter()
             await each[name](batch)
             spent[name].append(time.perf_counter() - begin)
-    spent["of the append: broker"] = ways.broker_s
-    kept = {name: values[WARM_UP:] for name, values in spent.items()}
+        ways.encoded(batch)
+    kept = {name: values[WARM_UP:] for name, values in (spent | parts).items()}
     peer = percentile(kept["plain acks=all"], 0.5)
     rounds, weight = len(kept["chained append"]), len(ways.log.sent[1])
     noun = "decision" if size == 1 else "decisions"
@@ -178,7 +194,7 @@ async def _size(ways: Ways, size: int, seconds: float) -> Table:
     table = Table(title, ["", "p50", "p95", "p99", "decisions/s", "p50/plain"])
     for name, values in kept.items():
         marks = [f"{percentile(values, share) * 1000:.2f}" for share in (0.5, 0.95, 0.99)]
-        speed = "" if name.startswith("of ") else rate(size * rounds, sum(values))
+        speed = "" if name in parts else rate(size * rounds, sum(values))
         table.rows.append([name, *marks, speed, ratio(percentile(values, 0.5), peer)])
     return table
 

@@ -20,8 +20,8 @@ SIZES = ((12, 1_000), (1_000, 2_000))
 MEMORY_CONTACTS = 5_000
 
 METHOD = (
-    "One partition of the example deployment (six queues, six languages, tiers), no Kafka: commands"
-    " as bytes in, records as bytes out. Each cycle is a new contact, an agent who accepts and one"
+    "One partition of the example deployment, its agents multiplied, no Kafka: commands as bytes"
+    " in, records as bytes out. Each cycle is a new contact, an agent who accepts and one"
     " who replies, so the queue keeps its length. The peer matches the same commands by looking at"
     " everybody for everything that waits after each change; it writes no record and no reasons,"
     " and its offers are compared with the core's one by one."
@@ -30,7 +30,7 @@ NOT_COVERED = [
     "Kafka, fsync and the network: see the append.",
     "Timers, escalation, declined offers, presence; contacts that join or reopen a case.",
     "Several pools; a partition folds its pools one after the other, so they share these figures.",
-    "Garbage collection of weeks: a run is seconds.",
+    "Days of running: a measurement takes seconds.",
 ]
 
 
