@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -44,7 +45,9 @@ class Settings(BaseSettings):
     secrets_dir: Path | None = None
     blob_dir: Path | None = None
     database_url: str | None = None
-    """A SQLAlchemy URL; left out, a SQLite file of the service's own in ``data_dir``."""
+    """A SQLAlchemy URL; left out, a SQLite file of the service's own in ``data_dir``.
+
+    Name the user but no password: that is the file ``database.password`` among the secrets."""
     bind: str = "127.0.0.1"
     port_offset: int = Field(default=0, ge=0, le=40_000)
     instance: int = Field(default=0, ge=0)
@@ -78,5 +81,14 @@ class Settings(BaseSettings):
     def sql_url(self, service: str) -> str:
         """The database of a service: an async SQLAlchemy URL."""
         if self.database_url is not None:
-            return self.database_url
+            return _with_password(self.database_url, self.secrets / "database.password")
         return f"sqlite+aiosqlite:///{(self.data_dir / f'{service}.db').absolute()}"
+
+
+def _with_password(url: str, file: Path) -> str:
+    """``url`` with the password of ``file``, where it names a user without one."""
+    parts = urlsplit(url)
+    if parts.username is None or parts.password is not None or not file.is_file():
+        return url
+    password = quote(file.read_text(encoding="utf-8").strip(), safe="")
+    return url.replace(f"{parts.username}@", f"{parts.username}:{password}@", 1)
