@@ -34,10 +34,12 @@ COMMANDS: dict[str, Entry] = {
     "explain": Entry("vaxel_cli.commands.explain:explain", "Why a case went where it went."),
     "agent": Entry("vaxel_cli.commands.agent:agent", "Set an agent away or back."),
     "roster": Entry("vaxel_cli.commands.roster:roster", "Who works, and what each can do."),
+    "policy": Entry("vaxel_cli.commands.policy:policy", "Publish what config/ says."),
     "topics": Entry("vaxel_cli.commands.topics:topics", "Make or check the declared topics."),
     "schema": Entry("vaxel_cli.commands.schema:schema", "JSON Schema, AsyncAPI and OpenAPI."),
     "log": Entry("vaxel_cli.commands.log:log", "Write the topics to files."),
     "replay": Entry("vaxel_cli.commands.replay:replay", "Fold a log again; compare every byte."),
+    "sla": Entry("vaxel_cli.commands.sla:sla", "Business time: due, elapsed, explain, lint."),
     "dlq": Entry("vaxel_cli.commands.dlq:dlq", "List, show and replay dead letters."),
     "normalize": Entry("vaxel_cli.commands.normalize:normalize", "Raw mail in, interaction out."),
 }

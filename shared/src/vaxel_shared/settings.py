@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     """A SQLAlchemy URL; left out, a SQLite file of the service's own in ``data_dir``.
 
     Name the user but no password: that is the file ``database.password`` among the secrets."""
+    router_url: str | None = None
+    """Where the router answers live reads, if not on this machine."""
     bind: str = "127.0.0.1"
     port_offset: int = Field(default=0, ge=0, le=40_000)
     instance: int = Field(default=0, ge=0)
@@ -75,7 +77,9 @@ class Settings(BaseSettings):
         return PORTS[name] + self.port_offset
 
     def url(self, name: str) -> str:
-        """The base address of a service on this machine."""
+        """The base address of a service: on this machine, unless a setting says otherwise."""
+        if name == "router" and self.router_url is not None:
+            return self.router_url.rstrip("/")
         return f"http://{self.bind}:{self.port(name)}"
 
     def sql_url(self, service: str) -> str:
