@@ -34,7 +34,7 @@ class Account(Located):
     platform: str = Field(default="standard", pattern=r"^[a-z][a-z0-9_-]{0,63}$")
     """Webhook: who sends it, the name of a file in ``vaxel_shared/channels/``."""
     secret_file: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$")
-    """Webhook: the file among the secrets that holds the signing secret, or two while it changes."""
+    """Webhook: the file among the secrets with the signing secret, or two while it is exchanged."""
 
     @model_validator(mode="after")
     def _of_its_channel(self) -> Account:

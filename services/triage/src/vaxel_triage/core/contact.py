@@ -123,7 +123,7 @@ def _facts(
         "channel": interaction.channel,
         "account": home.account_id,
         "language": spoken,
-        "sender_domain": interaction.sender.external_id.rpartition("@")[2].strip().lower(),
+        "sender_domain": _domain(interaction),
         "has_attachment": any(not item.inline for item in interaction.attachments),
         "is_reply": _is_reply(interaction),
         "attachments": [item.mime for item in interaction.attachments if not item.inline],
@@ -132,15 +132,28 @@ def _facts(
 
 
 def _language(interaction: Interaction, texts: dict[str, str], view: View, guesser: Guesser) -> str:
-    """The language of an interaction. A reply's subject is that of what it answers."""
+    """The language of an interaction. A reply's subject is that of what it answers.
+
+    What a mail program or a browser is set to is a hint; what was picked in a widget is a choice.
+    """
     is_mail = interaction.channel == "email"
+    locale = (interaction.contact or {}).get("locale")
     return language.of_message(
         [texts["reply_text"], "" if _is_reply(interaction) else texts["content"]],
         view.channels.languages,
         guesser,
         chosen=None if is_mail else interaction.language,
-        hinted=interaction.language if is_mail else None,
+        hinted=interaction.language if is_mail else (locale if isinstance(locale, str) else None),
     )
+
+
+def _domain(interaction: Interaction) -> str:
+    """The domain of the sender's address, a given one where the channel has none; else empty."""
+    given = (item.value for item in interaction.sender.aliases if item.scheme == "mailto")
+    for address in (interaction.sender.external_id, *given):
+        if "@" in address:
+            return address.rpartition("@")[2].strip().lower()
+    return ""
 
 
 def _is_reply(interaction: Interaction) -> bool:

@@ -16,8 +16,13 @@ Pseudonym = Callable[[str, str], str]
 _STRENGTH = ("crm", "mailto", "tel")
 """Schemes that outlive a platform's account, strongest first; others follow in their own order."""
 
-_SCHEMES = {"email": "mailto", "sms": "tel", "whatsapp": "tel", "voice": "tel"}
+_SCHEMES = {
+    "email": "mailto", "sms": "tel", "whatsapp": "tel", "voice": "tel", "chat": "visitor",
+}  # fmt: skip
 """What a sender's ``external_id`` is, by channel; elsewhere it is an id of the channel's own."""
+
+_OWN_BY_ACCOUNT = frozenset({"webhook"})
+"""Channels on which two accounts may give the same id to different people."""
 
 
 def alias(interaction: Interaction) -> str | None:
@@ -29,6 +34,8 @@ def alias(interaction: Interaction) -> str | None:
     own = interaction.sender.external_id.strip()
     if not own:
         return None
+    if interaction.channel in _OWN_BY_ACCOUNT:
+        own = f"{interaction.account}:{own}"
     return _canonical(_SCHEMES.get(interaction.channel, interaction.channel), own)
 
 
