@@ -151,11 +151,13 @@ class Router:
         self.now_ms += ms
         out: list[wire.Decision] = []
         while True:
-            made = self._batch(None, self.now_ms)
-            out += made
-            timer = self.world.next_timer()
-            if timer is None or timer[0] > self.now_ms:
+            out += self._batch(None, self.now_ms)
+            if not self._is_due():
                 return out
+
+    def _is_due(self) -> bool:
+        timer = self.world.next_timer()
+        return timer is not None and timer[0] <= self.world.state.now_ms
 
     def _batch(self, item: Input | None, tick_ms: int | None) -> list[wire.Decision]:
         made: list[wire.Decision] = []
@@ -179,7 +181,9 @@ class Router:
             made += body.decisions
             self.decisions += body.decisions
             if done:
-                break
+                if not self._is_due():
+                    break
+                item, tick_ms = None, self.now_ms  # a full record left something to go on with
         problems = broken(self.world, frozenset(self.overridden))
         assert not problems, problems
         return made

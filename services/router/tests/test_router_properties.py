@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from router_harness import ROSTER, ROUTING, Router
 
+from vaxel_router.core import state as states
+from vaxel_router.core import step
 from vaxel_router.core.policy import Policy, decode
+from vaxel_router.core.state import World
 from vaxel_shared.config import source
 from vaxel_shared.config.routing import Routing, pool_policy
 from vaxel_shared.config.source import validate
@@ -146,6 +149,12 @@ class AnyHistory(RuleBasedStateMachine):
         offer = f"offer: {{limit: {limit}, misses_before_away: {misses}, "
         self.router.publish(ROUTING.replace("offer: {limit: 10m, ", offer))
 
+    @rule()
+    def restart(self) -> None:
+        state = states.decode(states.encode(self.router.world.state))
+        assert states.digest(state) == states.digest(self.router.world.state)
+        self.router.world = World(state)
+
     @invariant()
     def decisions_keep_the_contract(self) -> None:
         for made in self.router.decisions[self.checked :]:
@@ -159,6 +168,25 @@ class AnyHistory(RuleBasedStateMachine):
 
 AnyHistory.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestAnyHistory = AnyHistory.TestCase
+
+
+class AnyHistoryInSmallRecords(AnyHistory):
+    """The same with records so small that everything large is cut."""
+
+    def __init__(self) -> None:
+        self.before = step.DECISIONS_MAX
+        step.DECISIONS_MAX = 3
+        super().__init__()
+
+    def teardown(self) -> None:
+        try:
+            super().teardown()
+        finally:
+            step.DECISIONS_MAX = self.before
+
+
+AnyHistoryInSmallRecords.TestCase.settings = AnyHistory.TestCase.settings
+TestAnyHistoryInSmallRecords = AnyHistoryInSmallRecords.TestCase
 
 
 def test_policy_struct_and_configuration_model_hold_the_same() -> None:

@@ -38,21 +38,26 @@ def apply_batch(world: World, batch: Batch, seq: int) -> None:
     """Write a whole record into the state; used by restore, and at the end of a live batch."""
     for index, decision in enumerate(batch.decisions):
         apply(world, decision, (seq, index))
+        if decision.cause != batch.open and decision.type not in UNREMEMBERED:
+            remember(world, decision.cause, decision.at_ms)
     finish_batch(world, batch)
 
 
+def is_kept(decision_type: str) -> bool:
+    """Whether decisions of this type change the state of their pool."""
+    return decision_type in _HANDLERS
+
+
 def finish_batch(world: World, batch: Batch) -> None:
-    """What a record changes besides its decisions: the clock reading, and whose input is done."""
+    """What a record changes besides its decisions: the clock reading, and an unfinished input."""
     if batch.claim is None:
         world.state.open = batch.open
     if batch.tick_ms is not None:
         world.state.now_ms = max(world.state.now_ms, batch.tick_ms)
-    for decision in batch.decisions:
-        if decision.cause != batch.open and decision.type not in _UNREMEMBERED:
-            remember(world, decision.cause, decision.at_ms)
 
 
-_UNREMEMBERED = frozenset({"input.rejected", "command.repeated"})
+UNREMEMBERED = frozenset({"input.rejected", "command.repeated"})
+"""Decisions that leave the id of their command free to be used."""
 
 
 def remember(world: World, cause: str, at_ms: int) -> None:
@@ -91,6 +96,11 @@ def _agent_changed(world: World, pool: Pool, decision: Decision, _place: Place) 
                 setattr(agent, name, getattr(fresh, name))
         agent = pool.agents[decision.agent_id]
     assert agent is not None
+    more = f"match:{pool.name}:{agent.id}"
+    if data.get("reason") == MORE_WAITS:
+        world.arm(more, decision.at_ms)
+    else:
+        world.disarm(more)
     if (presence := data.get("presence")) is not None:
         if presence == "available" and agent.presence != "available":
             agent.idle_since_ms = decision.at_ms
@@ -102,6 +112,10 @@ def _agent_changed(world: World, pool: Pool, decision: Decision, _place: Place) 
             world.disarm(key)
         else:
             world.arm(key, agent.until_ms)
+
+
+MORE_WAITS = "more_waits"
+"""Reason of an ``agent.changed``: a full record cut the matching short, the next goes on."""
 
 
 def _agent(profile: dict[str, Any]) -> Agent:
@@ -125,6 +139,7 @@ def _agent_removed(world: World, pool: Pool, decision: Decision, _place: Place) 
     assert not agent.works, "an agent leaves with empty hands"
     assert not agent.offers, "an agent leaves without offers"
     world.disarm(f"back:{pool.name}:{agent.id}")
+    world.disarm(f"match:{pool.name}:{agent.id}")
 
 
 def _case_opened(world: World, pool: Pool, decision: Decision, place: Place) -> None:
@@ -140,7 +155,8 @@ def _case_opened(world: World, pool: Pool, decision: Decision, place: Place) -> 
         language=data["language"],
         queue=data["queue"],
         priority=data["priority"],
-        skills=dict(requires.get("skills", {})),
+        # In order, as a snapshot gives them back: decisions repeat them byte for byte.
+        skills=dict(sorted(requires.get("skills", {}).items())),
         languages=list(requires.get("languages", [])),
         opened_ms=decision.at_ms,
         last_contact_id=data["contact_id"],
@@ -187,8 +203,11 @@ def _case_replied(_world: World, pool: Pool, decision: Decision, _place: Place) 
 def _case_waiting(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
     case = pool.cases[_case_id(decision)]
     case.status = f"waiting_{decision.data['waits_for']}"
+    key = f"wake:{pool.name}:{case.id}"
     if (wake_ms := decision.data.get("wake_ms")) is not None:
-        world.arm(f"wake:{pool.name}:{case.id}", wake_ms)
+        world.arm(key, wake_ms)
+    else:
+        world.disarm(key)
 
 
 def _case_resolved(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
@@ -208,8 +227,10 @@ def _case_closed(world: World, pool: Pool, decision: Decision, _place: Place) ->
         if pool.conversations.get(conversation) == case.id:
             del pool.conversations[conversation]
             pool.closed[conversation] = case.id
-    while len(pool.closed) > CLOSED_LINKS_MAX:
-        del pool.closed[min(pool.closed)]
+    if len(pool.closed) > CLOSED_LINKS_MAX:
+        # Many at a time, since finding them takes a look at all; which ones is chance, but settled.
+        for conversation in sorted(pool.closed)[: max(1, CLOSED_LINKS_MAX // 10)]:
+            del pool.closed[conversation]
 
 
 def _work_queued(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
@@ -226,9 +247,9 @@ def _work_queued(world: World, pool: Pool, decision: Decision, _place: Place) ->
         channel=case.channel,
         language=data["language"],
         priority=data["priority"],
-        skills=dict(data["asks"].get("skills", {})),
+        skills=dict(sorted(data["asks"].get("skills", {}).items())),
         languages=list(data["asks"].get("languages", [])),
-        needs=dict(data["requires"].get("skills", {})),
+        needs=dict(sorted(data["requires"].get("skills", {}).items())),
         speaks=list(data["requires"].get("languages", [])),
         tiers=list(data["tiers"]),
         floor=data["floor"],
@@ -274,7 +295,7 @@ def _work_stepped(world: World, pool: Pool, decision: Decision, _place: Place) -
     work, data = pool.works[_work_id(decision)], decision.data
     work.step, work.step_at = data["step"], data["step_at"]
     work.tiers = list(data["tiers"])
-    work.needs = dict(data["requires"].get("skills", {}))
+    work.needs = dict(sorted(data["requires"].get("skills", {}).items()))
     work.speaks = list(data["requires"].get("languages", []))
     _arm_step(world, pool, work, data.get("next_ms"))
     _arm_bars(world, pool, work)

@@ -117,6 +117,16 @@ def end_wrap_up(step: Step, work: Work) -> None:
         match_agent(step, freed)
 
 
+def close(step: Step, case: Case) -> None:
+    """The time to reopen is over; a wrap-up that lasts longer ends with it."""
+    freed = None
+    if case.work_id is not None:
+        freed = close_work(step, step.pool.works[case.work_id], "case_closed")
+    step.emit("case.closed", case_id=case.id, reason="reopen_time_over")
+    if freed is not None:
+        match_agent(step, freed)
+
+
 def reopen(step: Step, command: Command) -> None:
     """``case.reopen``: somebody takes it up again without a new contact."""
     case = step.case(command)
@@ -136,9 +146,9 @@ def take_up(step: Step, case: Case, reason: str, prefer: str | None = None) -> N
     work = queue_work(
         step, case, reason=reason, since_ms=case.opened_ms, prefer_agent=first, prefer_ms=wait_ms
     )
-    match_work(step, work)
     if freed is not None:
         match_agent(step, freed)
+    match_work(step, work)
 
 
 def wait(step: Step, command: Command) -> None:
@@ -165,6 +175,8 @@ def wait(step: Step, command: Command) -> None:
 def transfer(step: Step, command: Command) -> None:
     """``case.transfer``: with a note, to an agent or a queue; the work keeps its age."""
     case, data = step.case(command), command.data
+    if case.status != "open":
+        raise Refused("wrong_state", {"status": case.status})
     _require(data, "note_ref", "note_sha256", "note_size")
     if data.get("to_pool") is not None:
         raise Refused("not_supported", {"to_pool": data["to_pool"]})
@@ -196,9 +208,9 @@ def transfer(step: Step, command: Command) -> None:
         barred={holder: step.person_ms + bar_ms} if holder is not None else None,
         escalations=work.escalations,
     )
-    match_work(step, moved)
     if freed is not None:
         match_agent(step, freed)
+    match_work(step, moved)
 
 
 def escalate(step: Step, command: Command) -> None:
@@ -249,21 +261,19 @@ def _raise_tier(step: Step, work: Work, floor: int, reason: str) -> None:
         floor=floor,
         reason=reason,
     )
-    match_work(step, work)
     if freed is not None:
         match_agent(step, freed)
+    match_work(step, work)
 
 
 def assign(step: Step, command: Command) -> None:
     """``case.assign``: a supervisor's typed override, skills and capacity notwithstanding."""
     case, data = step.case(command), command.data
-    if command.actor.kind not in ("supervisor", "system"):
-        raise Refused("not_allowed", {"actor": command.actor.kind})
     agent = step.agent(data.get("to_agent"))
     work = step.pool.works.get(case.work_id or "")
     if work is not None and work.agent_id == agent.id:
         raise Refused("wrong_state", {"agent_id": agent.id})
-    if work is None and case.status != "open":
+    if case.status != "open":
         step.emit("case.reopened", case_id=case.id, number=case.number, reason="override")
     since_ms, freed = case.opened_ms, None
     if work is not None and work.offer_id is not None:

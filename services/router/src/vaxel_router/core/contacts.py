@@ -24,7 +24,9 @@ def add(step: Step, command: Command) -> None:
     if missing:
         raise Refused("invalid_data", {"missing": missing})
     case = _known_case(step, data)
-    if case is None:
+    if case is None and ids.case_id(data["contact_id"]) in step.pool.cases:
+        step.emit("command.repeated", case_id=ids.case_id(data["contact_id"]))
+    elif case is None:
         _open(step, data)
     elif case.status == "open":
         said = _contact(case.number, data)
@@ -120,6 +122,6 @@ def _reopen(step: Step, case: Case, data: dict[str, Any]) -> None:
         prefer_agent=case.last_agent,
         prefer_ms=wait_ms,
     )
-    match_work(step, work)
     if freed is not None:
         match_agent(step, freed)
+    match_work(step, work)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from vaxel_router.core import cases, contacts, offers, roster, timers
-from vaxel_router.core.apply import finish_batch, remember
-from vaxel_router.core.limits import DAY_MS, MEMORY_DAYS
+from vaxel_router.core.apply import UNREMEMBERED, finish_batch, is_kept, remember
+from vaxel_router.core.authority import check
+from vaxel_router.core.limits import BODY_BYTES_MAX, DAY_MS, MEMORY_DAYS
 from vaxel_router.core.policy import Library
 from vaxel_router.core.state import Pool, World
 from vaxel_router.core.step import Refused, Step
@@ -54,6 +55,14 @@ class Input:
     error: str | None = None
 
 
+class InputTooLarge(Exception):
+    """What came of one input is more than a record takes: it must be set aside."""
+
+
+class TimerFailed(Exception):
+    """A timer could not be fired: no input's fault, and no way around it."""
+
+
 class Batch:
     """Collects one record. Use: ``add`` inputs while ``has_room``, perhaps ``tick``, ``close``."""
 
@@ -77,20 +86,26 @@ class Batch:
         """Fold an input; False: it isn't finished, and the batch must be closed.
 
         The timers that are due at its time fire first. An input that isn't finished must be given
-        again to the next batch: what was done of it is done.
+        again to the next batch: what was done of it is done. Raises :class:`InputTooLarge` and
+        :class:`TimerFailed`; then, as after any error, the state must be thrown away.
         """
         now_ms = max(self._world.state.now_ms, item.append_ms)
         if not self._fire(now_ms):
+            return False
+        if not self._step.has_room:  # the timers took it all
+            self._tick_ms = self._world.state.now_ms
             return False
         begin = len(self._step.decisions)
         cause = item.command.id if item.command is not None else f"offset:{item.offset}"
         self._step.begin(cause, now_ms, item.command)
         finished = self._fold(item)
         assert len(self._step.decisions) > begin, "every input yields a decision"
+        if self._step.bytes > BODY_BYTES_MAX:
+            raise InputTooLarge(f"{self._step.bytes} bytes of decisions")
         if not finished:
             self._open = cause
             return False
-        if self._step.decisions[-1].type not in ("input.rejected", "command.repeated"):
+        if self._step.decisions[-1].type not in UNREMEMBERED:
             remember(self._world, cause, now_ms)
         return True
 
@@ -135,15 +150,23 @@ class Batch:
                 # How far it came stands in the record, so that a replay stops at the same timer.
                 self._tick_ms = self._world.state.now_ms
                 return False
-            due_ms, key = timer
-            kind, _, rest = key.partition(":")
-            pool_name, _, name = rest.partition(":")
-            # A timer fires at its own instant, however late it is seen.
-            self._step.begin(f"timer:{kind}:{name}", max(self._world.state.now_ms, due_ms), None)
-            self._step.pool = self._world.pool(pool_name)
-            timers.fire(self._step, kind, name)
-            assert self._world.state.timers.get(key) != due_ms, "a fired timer is cleared"
+            try:
+                self._fire_one(*timer)
+            except Exception as error:
+                raise TimerFailed(timer[1]) from error
         return True
+
+    def _fire_one(self, due_ms: int, key: str) -> None:
+        kind, _, rest = key.partition(":")
+        pool_name, _, name = rest.partition(":")
+        # A timer fires at its own instant, however late it is seen.
+        self._step.begin(f"timer:{kind}:{name}", max(self._world.state.now_ms, due_ms), None)
+        self._step.pool = self._world.pool(pool_name)
+        timers.fire(self._step, kind, name)
+        cleared = self._world.state.timers.get(key) != due_ms
+        assert cleared or not self._step.has_room, (
+            "a fired timer is cleared, or goes on in the next"
+        )
 
     def _fold(self, item: Input) -> bool:
         step, command = self._step, item.command
@@ -151,11 +174,21 @@ class Batch:
             step.pool = Pool("-")
             step.emit("input.rejected", offset=item.offset, error=item.error or "unreadable")
             return True
+        known = command.pool in self._world.state.pools
         step.pool = self._world.pool(command.pool)
+        begin = len(step.decisions)
+        finished = self._handle(command)
+        if not known and not any(is_kept(made.type) for made in step.decisions[begin:]):
+            self._world.forget_pool(command.pool)  # as in a restore, which never hears of it
+        return finished
+
+    def _handle(self, command: wire.Command) -> bool:
+        step = self._step
         if self._world.remembers(command.id) or _is_old_contact(self._world, command):
             step.emit("command.repeated", case_id=command.case_id)
             return True
         try:
+            check(command)
             HANDLERS.get(command.type, _unsupported)(step, command)
         except Refused as refusal:
             step.emit(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vaxel_router.core.eligibility import reject, used
+from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
 from vaxel_router.core.state import Pool, World
 
 
@@ -55,6 +56,7 @@ def nothing_waits_while_somebody_could(world: World, pool: Pool) -> list[str]:
         work.id
         for work in pool.works.values()
         if work.state == "queued"
+        and work.attempts < OFFERS_PER_WORK_MAX
         and any(
             reject(pool, agent, work, world.state.now_ms) is None for agent in pool.agents.values()
         )
@@ -71,10 +73,15 @@ def waiting_index_is_true(world: World, pool: Pool) -> list[str]:
 
 
 def open_cases_have_work(_world: World, pool: Pool) -> list[str]:
-    """An open case has exactly one work; no case has two."""
+    """An open case has exactly one work, another none but a wrap-up; no case has two."""
     wrong = [c.id for c in pool.cases.values() if c.status == "open" and c.work_id is None]
     wrong += [
         c.id for c in pool.cases.values() if c.work_id is not None and c.work_id not in pool.works
+    ]
+    wrong += [
+        w.case_id
+        for w in pool.works.values()
+        if w.state != "wrapping" and pool.cases[w.case_id].status != "open"
     ]
     cases = [work.case_id for work in pool.works.values()]
     return wrong + sorted({case for case in cases if cases.count(case) > 1})

@@ -8,6 +8,39 @@ DECISIONS_MAX = 500
 BATCH_BYTES_MAX = 400_000
 """Encoded decisions a batch: below half of the topic's max.message.bytes with room for the rest."""
 
+BODY_BYTES_MAX = 900_000
+"""What one input may bring a record to: below the chain's own limit. Beyond it, it is set aside."""
+
+INPUT_BYTES_MAX = 64 * 1024
+"""A command, but for a roster: its facts are repeated in several decisions of one record."""
+
+INTEGER_MAX = 2**53
+"""Integers that every JSON reader has exactly, and that sums of two can't carry out of 64 bits."""
+
+STRING_MAX = 512
+"""Characters of an id, a code, a key or a reference; longer ones would be texts."""
+
+COLLECTION_MAX = 100
+"""Skills, labels and the like of one contact or agent."""
+
+DEPTH_MAX = 8
+"""Levels of nesting; the contract needs four."""
+
+LANGUAGES_MAX = 20
+"""Languages of a contact: each candidate who speaks none of them has them in the reasons."""
+
+TAG_MAX = 35
+"""Characters of a language tag (RFC 5646, section 4.4.1)."""
+
+TIERS_MAX = 100
+"""Tiers of a step: each candidate outside them has them in the reasons."""
+
+AGENT_ID_MAX = 64
+"""Characters of an agent's id: they stand in every list of reasons."""
+
+CAPACITY_MAX = 1_000
+"""An agent's capacity, cost and number of works: as in the configuration."""
+
 REJECTIONS_MAX = 50
 """Candidates named one by one in a decision; with more, only the nearest five are."""
 

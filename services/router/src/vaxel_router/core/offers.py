@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vaxel_router.core.queueing import end_offer, match_agent, match_work
+from vaxel_router.core.queueing import end_offer, match_agent, match_work, release_reserved
 from vaxel_router.core.state import Offer, Work
 from vaxel_router.core.step import Refused, Step
 from vaxel_shared.contracts.wire import Command
@@ -45,12 +45,10 @@ def decline(step: Step, command: Command) -> None:
 
 
 def _go_on(step: Step, work: Work, agent_id: str) -> None:
-    """Catch the work up with its age, offer it to the next, and the agent something else."""
+    """Catch the work up with its age, offer the agent what waited longest, and it to the next."""
     step_work(step, work, "offer_ended")
+    match_agent(step, step.pool.agents[agent_id])
     match_work(step, work)
-    agent = step.pool.agents.get(agent_id)
-    if agent is not None:
-        match_agent(step, agent)
 
 
 def step_work(step: Step, work: Work, reason: str) -> bool:
@@ -106,6 +104,9 @@ def expire(step: Step, offer: Offer) -> None:
                 mode="keep_no_new",
                 reason="missed_offers",
             )
+            step_work(step, work, "offer_ended")
+            release_reserved(step, agent, beside=work)
+            return
     _go_on(step, work, agent.id)
 
 
@@ -118,7 +119,8 @@ def delivery_result(step: Step, command: Command) -> None:
     data = command.data
     if not {"effect_id", "effect", "state"} <= data.keys():
         raise Refused("invalid_data", {"missing": ["effect_id", "effect", "state"]})
-    offer = step.pool.offers.get(data.get("offer_id") or "")
+    about = data.get("offer_id") if data["effect"] == "offer" else None
+    offer = step.pool.offers.get(about or "")
     sent = offer is not None and data["state"] == "sent"
     step.emit(
         "effect.reported",

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from vaxel_router.core.limits import TIERS_MAX
+
 
 class Step(msgspec.Struct, frozen=True):
     """From ``after_ms`` on, these tiers (and, if given, these skills instead of the first ones)."""
@@ -81,8 +83,20 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def decode(blob: bytes) -> Policy:
-    """The policy in a blob. Raises ``msgspec.MsgspecError`` where it is none."""
-    return msgspec.json.decode(blob, type=Policy)
+    """The policy in a blob. Raises ``msgspec.MsgspecError`` where it is none.
+
+    What the configuration's own checks would never let pass is none: the engine relies on it.
+    """
+    policy = msgspec.json.decode(blob, type=Policy)
+    letter = policy.letter
+    if not (len(letter) == 1 and letter.isascii() and letter.isupper()):
+        raise msgspec.ValidationError("a policy's letter is one of A to Z")
+    for queue in policy.queues:
+        if not queue.steps or queue.steps[0].after_ms != 0:
+            raise msgspec.ValidationError("a queue begins with a step at 0")
+        if not all(0 < len(step.tiers) <= TIERS_MAX for step in queue.steps):
+            raise msgspec.ValidationError("a step names some tiers")
+    return policy
 
 
 def plan(

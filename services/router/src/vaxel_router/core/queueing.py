@@ -2,14 +2,16 @@
 
 Matching is woken by what changed and looks at nothing else. New work can't change who was eligible
 for older work, so only it is tried; freed capacity can only serve work that this agent may take,
-so the queue is searched for this agent alone, in the order of service. So no waiting item is
-passed by an equal younger one, and no item waits while somebody could take it.
+so the queue is searched for this agent alone, in the order of service. Where both happen, freed
+capacity goes first. So no waiting item is passed by an equal younger one, and no item waits while
+somebody could take it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from vaxel_router.core.apply import MORE_WAITS
 from vaxel_router.core.eligibility import choose, reject
 from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
 from vaxel_router.core.policy import plan
@@ -86,21 +88,39 @@ def match_work(step: Step, work: Work) -> None:
 
 
 def match_agent(step: Step, agent: Agent) -> None:
-    """Offer an agent waiting work, in the order of service, until nothing more fits."""
+    """Offer an agent waiting work, in the order of service, until nothing more fits.
+
+    A record that is full cuts it short; a timer that is due at once goes on with it.
+    """
     if agent.presence != "available" or step.policy is None:
         return
     full: set[str] = set()
     for _, work_id in list(step.world.waiting[step.pool.name]):
         work = step.pool.works[work_id]
-        if work.channel in full:
+        if work.channel in full or work.attempts >= OFFERS_PER_WORK_MAX:
             continue
         why = reject(step.pool, agent, work, step.now_ms)
+        if why is None and not step.has_room:
+            step.emit("agent.changed", agent_id=agent.id, reason=MORE_WAITS)
+            return
         if why is None:
             match_work(step, work)
         elif why[0] == "channel_full":
             full.add(work.channel)
         elif why[0] == "capacity_full" and agent.channels[work.channel][0] == 1:
             return
+
+
+def release_reserved(step: Step, agent: Agent, *, beside: Work | None = None) -> None:
+    """Work that waited for this agent alone may be anybody's now, and ``beside`` with it."""
+    for _, work_id in list(step.world.waiting[step.pool.name]):
+        work = step.pool.works[work_id]
+        if work.prefer_agent != agent.id and work is not beside:
+            continue
+        if not step.has_room:
+            step.emit("agent.changed", agent_id=agent.id, reason=MORE_WAITS)
+            return
+        match_work(step, work)
 
 
 def _offer(step: Step, work: Work, agent: Agent, explain: dict[str, Any]) -> None:

@@ -8,9 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from vaxel_router.core.limits import AGENT_ID_MAX, CAPACITY_MAX
 from vaxel_router.core.offers import step_work
-from vaxel_router.core.queueing import close_work, end_offer, match_agent, match_work, queue_work
-from vaxel_router.core.state import Agent
+from vaxel_router.core.queueing import (
+    close_work,
+    end_offer,
+    match_agent,
+    match_work,
+    queue_work,
+    release_reserved,
+)
+from vaxel_router.core.state import Agent, Work, work_key
 from vaxel_router.core.step import Refused, Step
 from vaxel_shared.contracts.wire import Command
 
@@ -22,12 +30,12 @@ def publish_policy(step: Step, command: Command) -> None:
         raise Refused("not_supported", {"kind": command.data.get("kind")})
     if version not in step.library:
         raise Refused("no_policy", {"version": version})
+    if step.library[version].name != step.pool.name:
+        raise Refused("invalid_data", {"pool": step.library[version].name})
     if not step.continues:
         step.emit("policy.adopted", kind="routing", version=version, ref=command.data["ref"])
-    works = sorted(step.pool.works.values(), key=lambda work: work.order)
-    for work in works:
-        if work.state != "queued":
-            continue
+    for _, work_id in list(step.world.waiting[step.pool.name]):
+        work = step.pool.works[work_id]
         if not step.has_room:
             step.unfinished = True
             return
@@ -44,6 +52,9 @@ def set_roster(step: Step, command: Command) -> None:
     profiles = {item["id"]: item for item in data.get("agents", [])}
     if not data.get("version") or not data.get("directory_ref"):
         raise Refused("invalid_data", {"missing": ["version", "directory_ref"]})
+    for agent_id, profile in profiles.items():
+        if not _makes_sense(profile):
+            raise Refused("invalid_data", {"agent_id": agent_id})
     for agent_id in sorted(step.pool.agents.keys() - profiles.keys()):
         if not step.has_room:
             step.unfinished = True
@@ -79,7 +90,20 @@ def _join(step: Step, agent_id: str, profile: dict[str, Any]) -> None:
         else None,
         reason="roster",
     )
-    match_agent(step, step.pool.agents[agent_id])
+    agent = step.pool.agents[agent_id]
+    match_agent(step, agent)
+    release_reserved(step, agent)
+
+
+def _makes_sense(profile: dict[str, Any]) -> bool:
+    """Whether an agent's limits are limits: nobody works for nothing, or without an end."""
+    channels = profile.get("channels", {}).values()
+    return (
+        0 < len(profile["id"]) <= AGENT_ID_MAX
+        and 0 <= profile.get("capacity", 1) <= CAPACITY_MAX
+        and all(1 <= item.get("cost", 1) <= CAPACITY_MAX for item in channels)
+        and all(0 <= item.get("max", 1) <= CAPACITY_MAX for item in channels)
+    )
 
 
 def _profile(agent: Agent) -> dict[str, Any]:
@@ -116,38 +140,51 @@ def _leave(step: Step, agent: Agent) -> bool:
 
 
 def _empty_hands(step: Step, agent: Agent, reason: str, *, works: bool) -> bool:
-    """Withdraw an agent's offers and, if ``works``, put the work in hand back with its age."""
+    """Take an agent's offers back and, if ``works``, the work in hand, which keeps its age.
+
+    Work that waited for this agent alone is anybody's now. All of it is matched in the order of
+    service. False: go on in the next batch.
+    """
     if agent.presence == "available":
         step.emit("agent.changed", agent_id=agent.id, presence="offline", reason=reason)
-    for offer_id in list(agent.offers):
+    pool = step.pool
+    freed = [pool.offers[offer_id].work_id for offer_id in agent.offers]
+    freed += agent.works if works else []
+    freed += [w.id for w in pool.works.values() if w.state == "queued" and _is_for(w, agent)]
+    for work in sorted((pool.works[work_id] for work_id in freed), key=work_key):
         if not step.has_room:
             step.unfinished = True
             return False
-        work = step.pool.works[step.pool.offers[offer_id].work_id]
-        end_offer(step, work, "withdrawn", reason=reason)
-        step_work(step, work, "offer_ended")
-        match_work(step, work)
-    for work_id in list(agent.works) if works else []:
-        if not step.has_room:
-            step.unfinished = True
-            return False
-        work = step.pool.works[work_id]
-        wrapping = work.state == "wrapping"
-        close_work(step, work, reason)
-        if not wrapping:
-            case = step.pool.cases[work.case_id]
-            back = queue_work(
-                step,
-                case,
-                reason=reason,
-                since_ms=work.since_ms,
-                clock_ms=work.clock_ms,
-                queue=work.queue,
-                floor=work.floor,
-                escalations=work.escalations,
-            )
-            match_work(step, back)
+        if work.offer_id is not None:
+            end_offer(step, work, "withdrawn", reason=reason)
+            step_work(step, work, "offer_ended")
+        if work.agent_id is None:
+            match_work(step, work)
+        else:
+            _give_back(step, work, reason)
     return True
+
+
+def _is_for(work: Work, agent: Agent) -> bool:
+    return work.prefer_agent == agent.id
+
+
+def _give_back(step: Step, work: Work, reason: str) -> None:
+    wrapping = work.state == "wrapping"
+    close_work(step, work, reason)
+    if wrapping:
+        return
+    back = queue_work(
+        step,
+        step.pool.cases[work.case_id],
+        reason=reason,
+        since_ms=work.since_ms,
+        clock_ms=work.clock_ms,
+        queue=work.queue,
+        floor=work.floor,
+        escalations=work.escalations,
+    )
+    match_work(step, back)
 
 
 def presence(step: Step, command: Command) -> None:
@@ -162,7 +199,10 @@ def presence(step: Step, command: Command) -> None:
     until_ms = data.get("until_ms")
     if until_ms is not None and (not isinstance(until_ms, int) or until_ms <= step.now_ms):
         raise Refused("invalid_data", {"until_ms": until_ms})
-    if not step.continues:
+    if step.continues:
+        # What is left may need nothing, and every input yields a decision.
+        step.emit("agent.changed", agent_id=agent.id, reason="matching")
+    else:
         step.emit(
             "agent.changed",
             agent_id=agent.id,
@@ -173,16 +213,15 @@ def presence(step: Step, command: Command) -> None:
         )
     if wanted == "available":
         match_agent(step, agent)
-    elif _empty_hands(step, agent, f"agent_{wanted}", works=mode == "return_work"):
-        _release_reserved(step, agent)
+    else:
+        _empty_hands(step, agent, f"agent_{wanted}", works=mode == "return_work")
 
 
-def _release_reserved(step: Step, agent: Agent) -> None:
-    """Work that waited for this agent alone is anybody's now."""
-    for _, work_id in list(step.world.waiting[step.pool.name]):
-        work = step.pool.works[work_id]
-        if work.prefer_agent == agent.id and step.has_room:
-            match_work(step, work)
+def go_on(step: Step, agent: Agent) -> None:
+    """What a full record cut short: work for an agent, and work that had waited for one."""
+    step.emit("agent.changed", agent_id=agent.id, reason="matching")
+    match_agent(step, agent)
+    release_reserved(step, agent)
 
 
 def come_back(step: Step, agent: Agent) -> None:

@@ -193,6 +193,11 @@ class World:
             self.waiting[name] = []
         return found
 
+    def forget_pool(self, name: str) -> None:
+        """Take back a pool of which nothing was decided that it would have to know."""
+        del self.state.pools[name]
+        del self.waiting[name]
+
     def add_waiting(self, pool: Pool, work: Work) -> None:
         """Put a queued work into its place."""
         insort(self.waiting[pool.name], (work_key(work), work.id))

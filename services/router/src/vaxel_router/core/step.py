@@ -53,6 +53,11 @@ class Step:
         return len(self.decisions) < DECISIONS_MAX and self._bytes < BATCH_BYTES_MAX
 
     @property
+    def bytes(self) -> int:
+        """What the decisions weigh so far, encoded."""
+        return self._bytes
+
+    @property
     def continues(self) -> bool:
         """Whether this input was begun in the record before."""
         return self.world.state.open == self.cause

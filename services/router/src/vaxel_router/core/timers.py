@@ -24,7 +24,9 @@ def fire(step: Step, kind: str, name: str) -> None:
         case "wake":
             cases.take_up(step, pool.cases[name], "woken")
         case "close":
-            step.emit("case.closed", case_id=name, reason="reopen_time_over")
+            cases.close(step, pool.cases[name])
+        case "match":
+            roster.go_on(step, pool.agents[name])
         case _:
             raise AssertionError(kind)
 
