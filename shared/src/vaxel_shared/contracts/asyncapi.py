@@ -9,8 +9,9 @@ Source: AsyncAPI 3.0.0; its Kafka bindings 0.5.0; CloudEvents Kafka Protocol Bin
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import get_args
 
-from vaxel_shared.contracts import commands, decisions
+from vaxel_shared.contracts import commands, decisions, sla
 from vaxel_shared.contracts.deadletters import DEADLETTER_TYPE
 from vaxel_shared.contracts.interaction import INTERACTION_TYPE
 from vaxel_shared.contracts.schema import DIALECT, Schema
@@ -76,12 +77,18 @@ CHANNELS = (
         "Clock events: started, paused, warned, breached, met, retracted.",
         "The case's id.",
         ("sla-monitor",),
+        {sla.event_type(kind): "sla.v1.json" for kind in get_args(sla.EventKind)},
     ),
     Channel(
         "vaxel.clocks",
         "What moves a clock, and how far each partition is known.",
-        "The case's id.",
+        "The case's id; 'mark' for how far each partition is known.",
         ("sla-monitor",),
+        {
+            sla.MOVE_TYPE: "clocks.v1.json#/$defs/move",
+            sla.DUE_TYPE: "clocks.v1.json#/$defs/due",
+            sla.MARK_TYPE: "clocks.v1.json#/$defs/mark",
+        },
     ),
     Channel(
         "vaxel.deadletters",

@@ -18,6 +18,7 @@ from pydantic_core import core_schema
 from vaxel_shared.contracts import commands, decisions
 from vaxel_shared.contracts.deadletters import DeadLetter
 from vaxel_shared.contracts.interaction import Interaction
+from vaxel_shared.contracts.sla import Due, Mark, Move, SlaEvent
 from vaxel_shared.contracts.snapshots import LogRecord, SnapshotRecord
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -51,6 +52,8 @@ def schemas() -> dict[str, Schema]:
         "deadletter.v1.json": _one(DeadLetter, "deadletter"),
         "snapshot.v1.json": _one(SnapshotRecord, "snapshot"),
         "log.v1.json": _one(LogRecord, "log"),
+        "sla.v1.json": _one(SlaEvent, "sla"),
+        "clocks.v1.json": _clocks(),
     }
 
 
@@ -109,6 +112,20 @@ def _command() -> Schema:
         "description": "One record of vaxel.work; its type says what stands in data.",
         "oneOf": [{"$ref": _DEFS + name} for name in typed],
         "$defs": {**definitions, **typed},
+    }
+
+
+def _clocks() -> Schema:
+    """``vaxel.clocks`` holds three shapes, told apart by ``kind``."""
+    models: dict[str, type[BaseModel]] = {"move": Move, "due": Due, "mark": Mark}
+    definitions = _definitions(list(models.values()))
+    named = {kind: definitions.pop(model.__name__) for kind, model in models.items()}
+    return {
+        **_head("clocks"),
+        "title": "Clocks",
+        "description": "One record of vaxel.clocks; its kind says which.",
+        "oneOf": [{"$ref": _DEFS + kind} for kind in named],
+        "$defs": {**definitions, **named},
     }
 
 
