@@ -7,6 +7,7 @@ from functools import partial
 
 from vaxel_router.config import RouterSettings
 from vaxel_router.shell.clock import LogClock
+from vaxel_router.shell.gauges import Gauges
 from vaxel_router.shell.http_api import LiveApi
 from vaxel_router.shell.partition import Partition, Ports
 from vaxel_shared.blobs import FolderBlobs
@@ -45,7 +46,10 @@ async def build(settings: RouterSettings) -> Service:
     return Service(
         NAME,
         settings,
-        tasks={f"partition-{number}": item.run for number, item in partitions.items()},
+        tasks={
+            **{f"partition-{number}": item.run for number, item in partitions.items()},
+            "gauges": Gauges(partitions).run,
+        },
         routes=LiveApi(partitions).routes(),
         not_ready=partial(_not_ready, list(partitions.values())),
         closers=[producer.close],

@@ -23,13 +23,18 @@ def make_app(not_ready: NotReady, routes: list[web.RouteDef] | None = None) -> w
     async def healthz(_request: web.Request) -> web.Response:
         return web.json_response({"status": "alive"})
 
-    async def readyz(_request: web.Request) -> web.Response:
+    def look() -> list[str]:
         reasons = not_ready()
         metrics.READY.set(0 if reasons else 1)
+        return reasons
+
+    async def readyz(_request: web.Request) -> web.Response:
+        reasons = look()
         body = {"status": "not ready", "reasons": reasons} if reasons else {"status": "ready"}
         return web.json_response(body, status=503 if reasons else 200)
 
     async def show_metrics(_request: web.Request) -> web.Response:
+        look()
         return web.Response(
             body=generate_latest(REGISTRY),  # type: ignore[no-untyped-call]
             headers={"Content-Type": CONTENT_TYPE_LATEST},
