@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aiohttp.test_utils import TestClient, TestServer
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from vaxel_register.bootstrap import MIGRATIONS, NAME
+from vaxel_register.bootstrap import MIGRATIONS, NAME, Parts, wire
 from vaxel_register.config import RegisterSettings
 from vaxel_register.core.projection import project, project_interaction
 from vaxel_register.core.rows import Change
-from vaxel_register.shell.api import api_routes
-from vaxel_register.shell.arrivals import Arrivals
-from vaxel_register.shell.commander import Commander
-from vaxel_register.shell.directory import Directory
-from vaxel_register.shell.edge import Edge
-from vaxel_register.shell.live import RouterLive
-from vaxel_register.shell.posts import Posts
 from vaxel_register.shell.queries import Queries
-from vaxel_register.shell.reads import Reads
 from vaxel_register.shell.store import Store
 from vaxel_shared.blobs import FolderBlobs
 from vaxel_shared.clock import ManualClock
@@ -35,7 +27,7 @@ from vaxel_shared.crypto.tokens import api_token
 from vaxel_shared.errors import Retryable
 from vaxel_shared.http.app import make_app
 from vaxel_shared.kafka.producer import Ack
-from vaxel_shared.sql import make_engine, migrate
+from vaxel_shared.sql import migrate
 
 START_MS = 1_760_000_000_000
 POOL = "support"
@@ -162,19 +154,30 @@ class Register:
 
     settings: RegisterSettings
     keyring: Keyring
-    engine: AsyncEngine
-    store: Store
-    queries: Queries
-    arrivals: Arrivals
-    blobs: FolderBlobs
+    parts: Parts
     log: FakeLog
     client: TestClient[Any, Any]
-    live: RouterLive
     clock: ManualClock
+    stop: asyncio.Event
+    feeding: asyncio.Task[None]
     seq: int = 0
     offset: int = 0
     closed: bool = False
-    _headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Store:
+        """The one way to write."""
+        return self.parts.store
+
+    @property
+    def queries(self) -> Queries:
+        """Reading."""
+        return self.parts.queries
+
+    @property
+    def blobs(self) -> FolderBlobs:
+        """Where texts are."""
+        return FolderBlobs(self.settings.blobs)
 
     async def decide(self, *decisions: Decision, partition: int = 0) -> int:
         """Store a batch as the readers do; answers its seq."""
@@ -183,7 +186,8 @@ class Register:
         for index, item in enumerate(decisions):
             changes += project(item, partition=partition, offset=seq, seq=seq, index=index)
         await self.store.apply(changes, [])
-        self.arrivals.arrived(item.cause for item in decisions)
+        self.parts.arrivals.arrived(item.cause for item in decisions)
+        self.parts.feed.grown()
         return seq
 
     async def receive(self, *interactions: Interaction) -> None:
@@ -194,6 +198,7 @@ class Register:
                 project_interaction(item, partition=0, offset=self.offset, timestamp_ms=START_MS),
                 [],
             )
+        self.parts.feed.grown()
 
     def token(self, role: str, subject: str) -> dict[str, str]:
         """The header that proves who asks."""
@@ -233,9 +238,11 @@ class Register:
         """Let go of everything."""
         if not self.closed:
             self.closed = True
+            self.stop.set()
+            await self.feeding
             await self.client.close()
-            await self.live.close()
-            await self.engine.dispose()
+            for close in self.parts.close:
+                await close()
 
 
 _migrated: list[bytes] = []
@@ -259,30 +266,12 @@ async def open_register(data_dir: Path, *, wait_ms: int = 150, **settings_: Any)
     create_key(settings.secrets)
     keyring = Keyring.load(settings.secrets)
     await _prepare_database(settings)
-    engine = make_engine(settings, NAME)
-    store, queries, arrivals, log = Store(engine), Queries(engine), Arrivals(), FakeLog()
-    blobs, clock, live = FolderBlobs(settings.blobs), ManualClock(), RouterLive(settings.router)
-    commander = Commander(
-        store=store, queries=queries, arrivals=arrivals, blobs=blobs, outlet=log, clock=clock,
-        wait_ms=wait_ms,
-    )  # fmt: skip
-    edge = Edge(
-        keyring=keyring, queries=queries, clock=clock,
-        rate_per_s=settings.api_rate_per_s, burst=settings.api_burst,
-    )  # fmt: skip
-    reads = Reads(
-        queries=queries, directory=Directory(queries, blobs), blobs=blobs, live=live,
-        agents_see_reasons=settings.agents_see_reasons,
-    )  # fmt: skip
-    posts = Posts(
-        queries=queries, commander=commander, agents_see_reasons=settings.agents_see_reasons
-    )
-    client: TestClient[Any, Any] = TestClient(
-        TestServer(make_app(list, api_routes(edge, reads, posts)))
-    )
+    log, clock = FakeLog(), ManualClock()
+    parts = wire(settings, keyring, log, clock, wait_ms=wait_ms)
+    client: TestClient[Any, Any] = TestClient(TestServer(make_app(list, parts.routes)))
     await client.start_server()
-    kit = Register(
-        settings, keyring, engine, store, queries, arrivals, blobs, log, client, live, clock
-    )
+    stop = asyncio.Event()
+    feeding = asyncio.create_task(parts.feed.run(stop))
+    kit = Register(settings, keyring, parts, log, client, clock, stop, feeding)
     log.decide = kit.decide
     return kit

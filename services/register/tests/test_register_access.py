@@ -23,7 +23,11 @@ case.resolve      ofpx   ofp         of      of     -
 case.wait         ofpx   ofp         of      of     -
 case.transfer     ofpx   ofp         of      of     -
 case.escalate     ofpx   ofp         ofp     of     -
+case.draft        ofpx   ofp         of      of     -
 agent.presence    ofpx   ofp         o       o      -
+change.read       ofpx   ofp         ofp     ofp    ofp
+demo.send         ofpx   ofp         -       -      -
+self.read         ofpx   ofp         ofp     ofp    ofp
 """
 """o: own, f: former (with the token that proves it), p: of the pool, x: any other."""
 
@@ -51,7 +55,7 @@ def test_the_table_says_what_stands_here_and_nothing_else() -> None:
 
 def test_a_readonly_token_can_never_write() -> None:
     writes = [action for action in Action if not action.value.endswith(".read")]
-    assert len(writes) == 8
+    assert len(writes) == 10
     assert not any(TABLE[Role.READONLY][action] for action in writes)
 
 

@@ -401,7 +401,7 @@ async def test_live_views_pass_the_router_on_and_say_when_it_is_gone(reopen: Any
 
 async def test_a_fault_of_ours_is_a_500_that_quotes_nobody(register: Register) -> None:
     await register.with_case()
-    await register.engine.dispose()
+    await register.parts.close[0]()
 
     async def broken(*_args: Any) -> Any:
         raise RuntimeError("mikko@kunde.example")

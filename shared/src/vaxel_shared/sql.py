@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from alembic import command, context
 from alembic.config import Config
@@ -20,7 +21,9 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
+    Dialect,
     Table,
+    Text,
     event,
     select,
     text,
@@ -30,6 +33,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+from sqlalchemy.types import TypeDecorator
 
 from vaxel_shared.errors import Fatal, Retryable
 from vaxel_shared.settings import Settings
@@ -44,6 +48,35 @@ MIGRATION_LOCK = 0x7661_7865
 """The advisory lock under which schemas change: several processes may start at once."""
 WRITE_LOCK = 0x7661_7866
 """The advisory lock of whoever folds rows: see :func:`one_writer`."""
+
+
+RowId = BigInteger().with_variant(Integer, "sqlite")
+"""A number that the database gives; SQLite numbers only plain INTEGER keys."""
+
+
+class Characters(TypeDecorator[str]):
+    """Text as it comes from outside, of at most ``length`` characters; None: any length.
+
+    PostgreSQL refuses U+0000 and what is too long for its column, SQLite takes both. Neither may
+    stop a reader, so they are made to fit: the one becomes U+FFFD, the other is cut.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """TEXT where there is no length."""
+        length = self.impl_instance.length  # type: ignore[attr-defined]
+        return dialect.type_descriptor(Text() if length is None else String(length))
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """The value, made to fit."""
+        del dialect
+        if value is None:
+            return None
+        fitting = value.replace("\x00", "\ufffd")
+        length = self.impl_instance.length  # type: ignore[attr-defined]
+        return fitting if length is None else fitting[:length]
 
 
 def schema_of(service: str) -> str:

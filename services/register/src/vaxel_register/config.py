@@ -22,6 +22,16 @@ class RegisterSettings(Settings):
     agents_see_reasons: Literal["own", "all"] = "own"
     """Whether agents see what ruled others out of an offer, or only what concerns themselves."""
 
+    secure_cookies: bool = False
+    """Whether browsers come by TLS, as they should past one machine: cookies go only by it then."""
+    demo: bool = False
+    """Whether the example deployment runs, whose mailbox takes all mail and can send examples."""
+
+    @property
+    def demo_url(self) -> str | None:
+        """Where the local mailbox answers, if there is one."""
+        return self.url("sink") if self.demo else None
+
     @property
     def router(self) -> str:
         """The router's base address."""

@@ -35,7 +35,11 @@ class Action(StrEnum):
     CASE_WAIT = "case.wait"
     CASE_TRANSFER = "case.transfer"
     CASE_ESCALATE = "case.escalate"
+    CASE_DRAFT = "case.draft"
     AGENT_PRESENCE = "agent.presence"
+    CHANGE_READ = "change.read"
+    DEMO_SEND = "demo.send"
+    SELF_READ = "self.read"
 
 
 class Relation(StrEnum):
@@ -67,10 +71,13 @@ class Principal:
         return self.pool is None and self.role in (Role.SUPERVISOR, Role.READONLY)
 
 
-_READS = (Action.CASE_READ, Action.QUEUE_READ, Action.AGENT_READ, Action.INBOX_READ)
+_READS = (
+    Action.CASE_READ, Action.QUEUE_READ, Action.AGENT_READ, Action.INBOX_READ, Action.CHANGE_READ,
+    Action.SELF_READ,
+)  # fmt: skip
 _HANDS = (
     Action.CASE_REPLY, Action.CASE_NOTE, Action.CASE_RESOLVE, Action.CASE_WAIT,
-    Action.CASE_TRANSFER, Action.CASE_ESCALATE,
+    Action.CASE_TRANSFER, Action.CASE_ESCALATE, Action.CASE_DRAFT,
 )  # fmt: skip
 """What one does with a case in one's own hands."""
 
@@ -88,6 +95,7 @@ _AGENT: dict[Action, frozenset[Relation]] = {
     Action.OFFER_ANSWER: _MINE,
     **dict.fromkeys(_HANDS, _HELD),
     Action.AGENT_PRESENCE: _MINE,
+    Action.DEMO_SEND: _NONE,
 }
 
 TABLE: dict[Role, dict[Action, frozenset[Relation]]] = {

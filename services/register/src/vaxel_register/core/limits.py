@@ -71,3 +71,42 @@ CHECK_MS = 5_000
 
 STALL_MS_MAX = 60_000
 """Unread records for so long without one arriving: the client is stuck, and a restart mends it."""
+
+LOGIN_KEY_MS = 15 * 60_000
+"""A printed link is opened now or not at all; `vaxel login` prints another."""
+
+SESSION_MS = 12 * 3_600_000
+"""A browser is let in for a working day."""
+
+SESSIONS_MAX = 1_000
+"""Browsers let in at once; the ones that expire first make room."""
+
+STREAMS_MAX = 200
+"""Consoles that are told of changes at once, over all people."""
+
+STREAMS_PER_SUBJECT_MAX = 12
+"""The same for one person: a dozen open tabs."""
+
+STREAM_QUEUE_MAX = 512
+"""Events that wait for one console; who is slower is cut off, and catches up when it comes back."""
+
+STREAM_WRITE_MS_MAX = 10_000
+"""How long one write to a console may take before it counts as gone."""
+
+STREAM_BEAT_MS = 15_000
+"""How often a quiet stream says that it lives; each time, whoever reads it is let in again."""
+
+FEED_KEPT_MAX = 20_000
+"""Changes kept for consoles that come back; older ones are told to load everything again."""
+
+FEED_PAGE = 500
+"""Changes read from the database at once."""
+
+FEED_LOOK_MS = 1_000
+"""How often the database is asked for changes that another instance stored."""
+
+SLA_ITEMS_MAX = 200
+"""Clocks in one answer: more cases at risk than these want more people, not a longer list."""
+
+DEMO_TIMEOUT_MS = 10_000
+"""How long sending an example may take."""

@@ -14,6 +14,7 @@ from vaxel_register.core.routes import ROUTES, Route
 _PARAMETERS = {
     "number": "The case's number, such as `S7K-00042-P`.",
     "id": "The id.",
+    "name": "The name.",
 }
 _ERRORS = {
     "401": "No valid token.",
@@ -53,7 +54,7 @@ def describe(version: str) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "security": [{"bearer": []}],
+        "security": [{"bearer": []}, {"browser": [], "browserWho": []}],
         "paths": paths,
         "components": {
             "schemas": schemas.get("$defs", {}),
@@ -63,7 +64,19 @@ def describe(version: str) -> dict[str, Any]:
                     "scheme": "bearer",
                     "description": "A token of this deployment; `vaxel up` writes some to"
                     " run.json.",
-                }
+                },
+                "browser": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "vaxel_<port>_<subject>",
+                    "description": "The session of a one-time link: `vaxel login`.",
+                },
+                "browserWho": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-Vaxel-As",
+                    "description": "The subject whose session is meant; no other site can set it.",
+                },
             },
         },
     }
@@ -100,7 +113,7 @@ def _parameters(
         }
         for name in re.findall(r"{(\w+)}", route.path)
     ]
-    if route.is_write:
+    if route.commands:
         found.append(
             {
                 "name": "Idempotency-Key",
@@ -111,7 +124,7 @@ def _parameters(
                 "schema": {"type": "string", "maxLength": limits.IDEMPOTENCY_CHARS_MAX},
             }
         )
-    elif route.takes is not None:
+    elif route.takes is not None and not route.is_write:
         reference = names[(route.takes, "validation")]["$ref"]
         model = schemas["$defs"][reference.rpartition("/")[2]]
         for name, schema in model["properties"].items():
@@ -123,20 +136,21 @@ def _parameters(
 
 def _responses(route: Route, names: dict[Any, Any]) -> dict[str, Any]:
     shape = names[(route.answers, "serialization")]
-    found: dict[str, Any] = {
-        "200": {"description": "Done.", "content": {"application/json": {"schema": shape}}}
-    }
+    media = "text/event-stream" if route.streams else "application/json"
+    found: dict[str, Any] = {"200": {"description": "Done.", "content": {media: {"schema": shape}}}}
     errors = dict(_ERRORS)
+    if route.name == "openapi":
+        found["200"]["content"][media]["schema"] = {"type": "object"}
     if route.action is None:
-        found["200"]["content"]["application/json"]["schema"] = {"type": "object"}
-        errors = {}
+        errors = {"422": _ERRORS["422"]} if route.takes is not None else {}
     if route.is_write:
+        errors |= _WRITE_ERRORS
+    if route.commands:
         found["202"] = {
             "description": "Accepted, not decided yet; `Location` says where to ask.",
             "headers": {"Location": {"schema": {"type": "string"}}},
             "content": {"application/json": {"schema": shape}},
         }
-        errors |= _WRITE_ERRORS
     problem = {"application/problem+json": {"schema": names[(views.Problem, "serialization")]}}
     for status, description in sorted(errors.items()):
         found[status] = {"description": description, "content": problem}

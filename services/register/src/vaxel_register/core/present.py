@@ -19,9 +19,40 @@ def iso(instant_ms: int | None) -> str | None:
     return None if instant_ms is None else iso_ms(instant_ms)
 
 
-def case_item(row: Columns) -> views.CaseItem:
+def case_item(row: Columns, clocks: Iterable[Columns] = ()) -> views.CaseItem:
     """A case in a list; ``row`` has the first message's subject and sender besides."""
-    return views.CaseItem(**_case(row))
+    return views.CaseItem(**_case(row), sla=sla(clocks))
+
+
+def sla(clocks: Iterable[Columns]) -> dict[str, Any]:
+    """A case's clocks by name, of each the newest cycle; ``clocks`` come with rising cycles."""
+    return {
+        row["clock"]: {
+            "cycle": row["cycle"],
+            "state": row["state"],
+            "risk": row["risk"],
+            "due_at": iso(row["due_ms"]),
+        }
+        for row in clocks
+    }
+
+
+def sla_item(row: Columns) -> views.SlaItem:
+    """A running clock with its case."""
+    return views.SlaItem(
+        number=row["number"],
+        subject=row["subject"],
+        status=row["status"],
+        queue=row["queue"],
+        agent=row["agent_id"],
+        priority=row["priority"],
+        tier=row["tier"],
+        clock=row["clock"],
+        cycle=row["cycle"],
+        state=row["state"],
+        risk=row["risk"],
+        due_at=iso(row["due_ms"]),
+    )
 
 
 def case_detail(
@@ -31,10 +62,14 @@ def case_detail(
     offers: Iterable[Columns],
     timeline: list[views.TimelineEntry],
     truncated: bool,
+    clocks: Iterable[Columns] = (),
+    draft_by: str | None = None,
 ) -> views.CaseDetail:
     """A case with all that belongs to it."""
     return views.CaseDetail(
         **_case(row),
+        sla=sla(clocks),
+        draft_by=draft_by,
         case_id=row["id"],
         pool=row["pool"],
         account=row["account"],

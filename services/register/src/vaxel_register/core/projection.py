@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from vaxel_register.core.changes import change_of, pool_of
 from vaxel_register.core.rows import Change, Position
 from vaxel_register.core.search import fold_text
 from vaxel_shared import ids
@@ -19,6 +20,7 @@ from vaxel_shared.contracts.wire import Decision
 
 RANK_INTERACTION = 0
 RANK_DECISION = 1
+RANK_SLA = 2
 """The order of topics within one millisecond: what was said stands before what was decided."""
 
 WORK_STATES = {
@@ -45,7 +47,7 @@ def project(
 ) -> list[Change]:
     """All that a valid decision changes. ``offset`` is its record's, ``index`` its place in it."""
     position = Position(partition, seq, index, decision.at_ms)
-    changes = [_timeline(decision, position, offset)]
+    changes = [_timeline(decision, position, offset), _told(decision, position)]
     handler = _HANDLERS.get(decision.type)
     if handler is not None:
         changes += handler(decision, position)
@@ -61,11 +63,12 @@ def project_interaction(
     """
     sender = interaction.sender
     flags = interaction.flags.to_dict() if interaction.flags is not None else {}
+    at_ms = instant_ms(interaction.received_at, timestamp_ms)
     values = {
         "id": interaction.id,
         "partition": partition,
         "offset": offset,
-        "at_ms": instant_ms(interaction.received_at, timestamp_ms),
+        "at_ms": at_ms,
         "conversation_key": interaction.conversation_key,
         "channel": interaction.channel,
         "account": interaction.account,
@@ -84,7 +87,15 @@ def project_interaction(
         "flags": sorted(name for name, flag in flags.items() if flag["value"]),
         "search": fold_text(interaction.subject, sender.name, sender.external_id, interaction.text),
     }
-    return [Change("interactions", (interaction.id,), values, "insert")]
+    key, came = interaction.conversation_key, interaction.direction == "inbound"
+    told = change_of(
+        (RANK_INTERACTION, partition, offset, 0),
+        at_ms,
+        "message.received" if came else "message.sent",
+        pool_of(key),
+        conversation_key=key,
+    )
+    return [Change("interactions", (interaction.id,), values, "insert"), told]
 
 
 def project_deadletter(letter: DeadLetter, *, partition: int, offset: int) -> list[Change]:
@@ -136,6 +147,18 @@ def _timeline(decision: Decision, position: Position, offset: int) -> Change:
     }
     key = (RANK_DECISION, position.partition, offset, position.index)
     return Change("timeline", key, values, "insert")
+
+
+def _told(decision: Decision, position: Position) -> Change:
+    return change_of(
+        (RANK_DECISION, position.partition, position.seq, position.index),
+        decision.at_ms,
+        decision.type,
+        decision.pool,
+        case_id=decision.case_id,
+        agent_id=decision.agent_id,
+        offer_id=decision.offer_id,
+    )
 
 
 Handler = Callable[[Decision, Position], list[Change]]
@@ -203,9 +226,21 @@ def _waiting(decision: Decision, position: Position) -> list[Change]:
 
 def _status(status: str) -> Handler:
     def change(decision: Decision, position: Position) -> list[Change]:
-        return _case(decision, position, status=status, wake_ms=None)
+        changes = _case(decision, position, status=status, wake_ms=None)
+        if status == "closed" and decision.case_id is not None:
+            changes.append(Change("drafts", (decision.case_id,), {}, "drop"))
+        return changes
 
     return change
+
+
+def _replied(decision: Decision, position: Position) -> list[Change]:
+    """What was sent is no draft any more; a draft that says something else stays."""
+    changes = _case(decision, position)
+    sent = decision.data.get("body_sha256")
+    if decision.case_id is not None and sent is not None:
+        changes.append(Change("drafts", (decision.case_id,), {"text_sha256": sent}, "drop"))
+    return changes
 
 
 def _queued(decision: Decision, position: Position) -> list[Change]:
@@ -327,7 +362,7 @@ _HANDLERS: dict[str, Handler] = {
     "case.opened": _contact,
     "case.joined": _contact,
     "case.reopened": _contact,
-    "case.replied": _touched,
+    "case.replied": _replied,
     "case.noted": _touched,
     "case.waiting": _waiting,
     "case.resolved": _status("resolved"),

@@ -16,6 +16,7 @@ from vaxel_register.core.limits import (
     PAGE_MAX,
     QUERY_CHARS_MAX,
     REPLY_CHARS_MAX,
+    SLA_ITEMS_MAX,
 )
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
@@ -63,6 +64,7 @@ class Reply(Write):
     expected_seq: int | None = Field(
         default=None,
         ge=0,
+        lt=2**63,
         description="`last_contact_seq` as the client saw it: refused if the customer wrote since.",
     )
 
@@ -108,6 +110,19 @@ class Escalate(Write):
     reason: Code | None = None
 
 
+class Draft(Request):
+    """An answer so far; empty: none. What is stored is what any browser sees next."""
+
+    text: str = Field(max_length=REPLY_CHARS_MAX)
+    then: Literal["open", "waiting", "resolved"] | None = None
+    based_on_seq: int | None = Field(
+        default=None, ge=0, lt=2**63, description="`last_contact_seq` that its writer has read."
+    )
+    version: int = Field(
+        ge=0, lt=2**63, description="Of the draft that this one follows; 0 where there was none."
+    )
+
+
 class Presence(Request):
     """Whether an agent takes work."""
 
@@ -141,3 +156,30 @@ class LettersQuery(Request):
     """How many dead letters."""
 
     limit: int = Field(default=DEADLETTERS_MAX, ge=1, le=DEADLETTERS_MAX)
+
+
+class SlaQuery(Request):
+    """Which clocks."""
+
+    risk: Literal["any", "warned", "breached", "all"] = Field(
+        default="any", description="`any`: warned or breached; `all`: those on time as well."
+    )
+    limit: int = Field(default=SLA_ITEMS_MAX, ge=1, le=SLA_ITEMS_MAX)
+
+
+class EventsQuery(Request):
+    """Where a stream goes on."""
+
+    who: str | None = Field(
+        default=None, alias="as", max_length=80, description="Whose session, in a browser."
+    )
+    last_event_id: int | None = Field(
+        default=None, ge=0, lt=2**63,
+        description="The same as the header `Last-Event-ID`, which goes first.",
+    )  # fmt: skip
+
+
+class TextsQuery(Request):
+    """In which language; one that there isn't is answered in English."""
+
+    language: str = Field(default="en", max_length=35)

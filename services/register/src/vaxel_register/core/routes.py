@@ -24,10 +24,15 @@ class Route:
     answers: type[BaseModel]
     takes: type[requests.Request] | None = None
 
+    commands: bool = False
+    """Whether it appends a command, and so takes an ``Idempotency-Key``."""
+    streams: bool = False
+    """Whether it answers events for as long as somebody listens."""
+
     @property
     def is_write(self) -> bool:
-        """Whether it appends a command."""
-        return self.method == "POST"
+        """Whether it changes anything."""
+        return self.method != "GET"
 
 
 def _read(
@@ -45,7 +50,9 @@ def _read(
 def _write(
     name: str, path: str, action: Action, takes: type[requests.Request], summary: str
 ) -> Route:
-    return Route(name, "POST", BASE + path, summary, action, views.CommandResult, takes)
+    return Route(
+        name, "POST", BASE + path, summary, action, views.CommandResult, takes, commands=True
+    )
 
 
 ROUTES: tuple[Route, ...] = (
@@ -83,6 +90,35 @@ ROUTES: tuple[Route, ...] = (
         "deadletters", "/deadletters", Action.DEADLETTER_READ, views.LetterList,
         "Records that could not be handled.", takes=requests.LettersQuery,
     ),
+    Route(
+        "events", "GET", BASE + "/events", "Changes as they happen, as server-sent events.",
+        Action.CHANGE_READ, views.Change, requests.EventsQuery, streams=True,
+    ),
+    _read(
+        "sla", "/sla", Action.CASE_READ, views.SlaList, "Clocks at risk, what is due first.",
+        takes=requests.SlaQuery,
+    ),
+    _read("draft", "/cases/{number}/draft", Action.CASE_READ, views.Draft,
+          "The answer that is being written."),
+    Route(
+        "draft_put", "PUT", BASE + "/cases/{number}/draft",
+        "Keep an answer that is being written: for any browser, and for the case's next owner.",
+        Action.CASE_DRAFT, views.Draft, requests.Draft,
+    ),
+    _read("session", "/session", Action.SELF_READ, views.Session, "Who asks."),
+    Route(
+        "session_end", "DELETE", BASE + "/session", "Let a browser in no more.",
+        Action.SELF_READ, views.Done,
+    ),
+    _read("demo", "/demo", Action.SELF_READ, views.Demo,
+          "Examples to send in, and the local mailbox; only where the example runs."),
+    Route(
+        "demo_send", "POST", BASE + "/demo/contacts/{name}",
+        "Send an example in over real SMTP, as its customer would.",
+        Action.DEMO_SEND, views.DemoSent,
+    ),
+    _read("texts", "/texts", None, views.Texts, "The console's words in a language.",
+          takes=requests.TextsQuery),
     _read("openapi", "/openapi.json", None, views.Live, "This description."),
     _write(
         "accept", "/offers/{id}/accept", Action.OFFER_ANSWER, requests.Answer,

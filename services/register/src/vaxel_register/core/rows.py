@@ -41,14 +41,14 @@ class Change:
     """What a record does to one row.
 
     ``insert``: make it unless it is there. ``put``: fold into it, making it where it is missing.
-    ``set``: fold into it if it is there. ``only_if``: and only if this column has one of these
-    values.
+    ``set``: fold into it if it is there. ``drop``: take it away if it has these values.
+    ``only_if``: and only if this column has one of these values.
     """
 
     table: str
     key: Key
     values: Mapping[str, Any]
-    how: Literal["insert", "put", "set"]
+    how: Literal["insert", "put", "set", "drop"]
     position: Position | None = None
     only_if: tuple[str, tuple[Any, ...]] | None = None
 
@@ -60,6 +60,8 @@ def fold(rows: Rows, changes: Iterable[Change]) -> set[tuple[str, Key]]:
     """
     touched: set[tuple[str, Key]] = set()
     for change in changes:
+        if change.how == "drop":
+            continue  # no fold: what is dropped isn't derived
         table = rows.setdefault(change.table, {})
         after = _after(table.get(change.key), change)
         if after is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from vaxel_register.core.projection import RANK_DECISION, RANK_INTERACTION
+from vaxel_register.core.projection import RANK_INTERACTION, RANK_SLA
 from vaxel_register.core.views import Place, TimelineEntry
 from vaxel_shared.contracts.cloudevents import iso_ms
 
@@ -23,7 +23,7 @@ def merge(
     decisions: Iterable[Mapping[str, Any]],
     texts: Mapping[str, str],
 ) -> list[TimelineEntry]:
-    """Rows of ``interactions`` and ``timeline`` as entries, in order.
+    """Rows of ``interactions`` and ``timeline`` (decisions, SLA events) as entries, in order.
 
     ``texts`` are the blobs that they name, by reference; one that isn't there is left out.
     """
@@ -96,7 +96,7 @@ def _message(row: Mapping[str, Any], texts: Mapping[str, str]) -> Sortable:
 
 def _decision(row: Mapping[str, Any], texts: Mapping[str, str]) -> Sortable:
     entry = TimelineEntry(
-        kind="decision",
+        kind="sla" if row["topic_rank"] == RANK_SLA else "decision",
         at=iso_ms(row["at_ms"]),
         type=row["type"],
         place=Place(
@@ -110,5 +110,5 @@ def _decision(row: Mapping[str, Any], texts: Mapping[str, str]) -> Sortable:
         data=row["data"],
         text=texts.get(_said(row["data"]) or ""),
     )
-    order = (row["at_ms"], RANK_DECISION, row["partition"], row["offset"], row["index"])
+    order = (row["at_ms"], row["topic_rank"], row["partition"], row["offset"], row["index"])
     return order, entry

@@ -94,7 +94,7 @@ class Place(View):
 
 
 class TimelineEntry(View):
-    """An interaction or a decision.
+    """An interaction, a decision or an SLA event (``kind``).
 
     Of an interaction: ``message``. Of a decision: ``data`` with its reasons, what caused it, whom
     it speaks of, and the ``text`` that it refers to where it is an answer or a note.
@@ -129,6 +129,8 @@ class CaseDetail(CaseItem):
     offers: list[OfferItem]
     timeline: list[TimelineEntry]
     timeline_truncated: bool
+    draft_by: str | None
+    """Who is writing an answer."""
 
 
 class QueueItem(View):
@@ -209,6 +211,119 @@ class DecisionItem(View):
     offer_id: str | None
     agent: str | None
     data: dict[str, Any]
+
+
+class Draft(View):
+    """An answer that is being written; ``version`` 0 and an empty text where there is none."""
+
+    number: str
+    text: str
+    then: str | None
+    based_on_seq: int | None
+    by: str | None
+    version: int
+
+
+class Change(View):
+    """The data of an event: what happened to what. Details are read where they stand.
+
+    The event ``hello`` begins a stream, ``reset`` says that changes were missed and all must be
+    read again, ``change`` is a change. ``id`` goes into ``Last-Event-ID``.
+    """
+
+    type: str
+    at: str
+    pool: str | None
+    number: str | None
+    agent: str | None
+    offer: str | None
+
+
+class SlaItem(View):
+    """A clock of a case."""
+
+    number: str
+    subject: str | None
+    status: str
+    queue: str | None
+    agent: str | None
+    priority: int | None
+    tier: int | None
+    clock: str
+    cycle: int
+    state: str
+    risk: str
+    due_at: str | None
+
+
+class SlaList(View):
+    """Clocks that run, the one that is due first comes first."""
+
+    items: list[SlaItem]
+
+
+class Session(View):
+    """Who asks, and what of the console is for them."""
+
+    role: str
+    subject: str
+    name: str | None
+    pool: str | None
+    is_agent: bool
+    """Whether a roster has them: then they have an inbox."""
+    actions: list[str]
+    """What the role may do at all."""
+    demo: bool
+
+
+class Texts(View):
+    """The console's words and those of the reason codes, by key, with {places} to fill."""
+
+    language: str
+    languages: dict[str, str]
+    texts: dict[str, str]
+
+
+class Done(View):
+    """It is done; there is nothing to say of it."""
+
+    status: str
+
+
+class DemoContact(View):
+    """An example that can be sent in."""
+
+    name: str
+    sender: str
+    to: str
+    subject: str
+
+
+class DemoMail(View):
+    """A mail that the system sent, as the local mailbox took it."""
+
+    id: int
+    sender: str
+    to: list[str]
+    subject: str
+    text: str
+    received_at: str
+
+
+class Demo(View):
+    """What there is to try: examples to send, and what came out."""
+
+    contacts: list[DemoContact]
+    mails: list[DemoMail]
+    mailbox_url: str
+
+
+class DemoSent(View):
+    """What the mail server said to an example."""
+
+    name: str
+    said: str
+    message_id: str
 
 
 class CommandResult(View):

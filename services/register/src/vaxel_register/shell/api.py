@@ -3,36 +3,62 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from vaxel_register.core.routes import ROUTES
+from vaxel_register.shell.demo import Demo
+from vaxel_register.shell.desk import Desk
+from vaxel_register.shell.drafts import Drafts
 from vaxel_register.shell.edge import Edge, Handler
 from vaxel_register.shell.posts import Posts
 from vaxel_register.shell.reads import Reads
+from vaxel_register.shell.streams import Streams
 from vaxel_shared.http.problems import problem
 
 
-def api_routes(edge: Edge, reads: Reads, posts: Posts) -> list[web.RouteDef]:
-    """What the register serves besides the standing routes."""
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """All that answers."""
+
+    reads: Reads
+    posts: Posts
+    drafts: Drafts
+    desk: Desk
+    streams: Streams
+    demo: Demo
+
+
+def api_routes(edge: Edge, by: Handlers) -> list[web.RouteDef]:
+    """What the register serves besides the standing routes and the console's pages."""
     handlers: dict[str, Handler] = {
-        "cases": reads.cases,
-        "case": reads.case,
-        "case_live": reads.case_live,
-        "queues": reads.queues,
-        "queues_live": reads.queues_live,
-        "agents": reads.agents,
-        "agents_live": reads.agents_live,
-        "inbox": reads.inbox,
-        "command": reads.command,
-        "deadletters": reads.deadletters,
-        "openapi": reads.openapi,
-        "accept": posts.accept,
-        "decline": posts.decline,
+        "cases": by.reads.cases,
+        "case": by.reads.case,
+        "case_live": by.reads.case_live,
+        "queues": by.reads.queues,
+        "queues_live": by.reads.queues_live,
+        "agents": by.reads.agents,
+        "agents_live": by.reads.agents_live,
+        "inbox": by.reads.inbox,
+        "command": by.reads.command,
+        "deadletters": by.reads.deadletters,
+        "openapi": by.reads.openapi,
+        "events": by.streams.events,
+        "sla": by.desk.sla,
+        "session": by.desk.session,
+        "session_end": by.desk.session_end,
+        "texts": by.desk.texts,
+        "draft": by.drafts.draft,
+        "draft_put": by.drafts.draft_put,
+        "demo": by.demo.demo,
+        "demo_send": by.demo.demo_send,
+        "accept": by.posts.accept,
+        "decline": by.posts.decline,
         **dict.fromkeys(
-            ("reply", "note", "resolve", "wait", "transfer", "escalate"), posts.on_case
+            ("reply", "note", "resolve", "wait", "transfer", "escalate"), by.posts.on_case
         ),
-        "presence": posts.presence,
+        "presence": by.posts.presence,
     }
     served = [edge.serve(route, handlers[route.name]) for route in ROUTES]
     return [*served, web.route("*", "/api/{rest:.*}", _elsewhere)]

@@ -21,6 +21,7 @@ from vaxel_register.core.ratelimit import RateLimit
 from vaxel_register.core.requests import Request
 from vaxel_register.core.routes import Route
 from vaxel_register.shell.queries import Queries
+from vaxel_register.shell.sessions import WHO_HEADER, Sessions
 from vaxel_shared.clock import Clock
 from vaxel_shared.crypto.keys import Keyring
 from vaxel_shared.crypto.tokens import verify
@@ -103,9 +104,11 @@ class Edge:
     """Turns routes and handlers into what aiohttp serves."""
 
     def __init__(
-        self, *, keyring: Keyring, queries: Queries, clock: Clock, rate_per_s: float, burst: int
-    ) -> None:
+        self, *, keyring: Keyring, queries: Queries, sessions: Sessions, clock: Clock,
+        rate_per_s: float, burst: int,
+    ) -> None:  # fmt: skip
         self._keyring = keyring
+        self._sessions = sessions
         self._queries = queries
         self._clock = clock
         self._rate = RateLimit(rate_per_s, burst)
@@ -135,7 +138,8 @@ class Edge:
                 response = problem(
                     500, "internal", "this is our fault and is in our log; try again later"
                 )
-            response.headers.update(PRIVATE)
+            if not response.prepared:
+                response.headers.update(PRIVATE)
             _account(route, principal, response.status, time.perf_counter() - started)
             return response
 
@@ -145,14 +149,14 @@ class Edge:
         """Who asks. Raises Refusal: 401, 403 where the role can't ever, 429."""
         if route.action is None:
             return Principal(Role.READONLY, "")
-        principal = await self._principal(request)
+        principal = await self.principal(request)
         if principal is None:
             self._slow_down(self._refused, request.remote or "?")
             raise Refusal(
                 401,
                 "unauthorized",
-                "send 'Authorization: Bearer <token>' with a token of this deployment; "
-                "`vaxel up` writes some to run.json",
+                "send 'Authorization: Bearer <token>' with a token of this deployment (`vaxel up` "
+                "writes some to run.json), or open the console by a link of `vaxel login`",
                 headers={"WWW-Authenticate": "Bearer"},
             )
         self._slow_down(self._rate, f"{principal.role}:{principal.subject}")
@@ -163,7 +167,19 @@ class Edge:
             )  # fmt: skip
         return principal
 
-    async def _principal(self, request: web.Request) -> Principal | None:
+    async def principal(self, request: web.Request) -> Principal | None:
+        """Who asks: a bearer token says so, or the session that a browser names."""
+        if "Authorization" in request.headers:
+            found = self._bearer(request)
+        else:
+            found = await self._browser(request)
+        if found is None:
+            return None
+        role, subject = found
+        row = await self._queries.agent(subject)
+        return Principal(role, subject, row["pool"] if row is not None else None)
+
+    def _bearer(self, request: web.Request) -> tuple[Role, str] | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
@@ -173,8 +189,21 @@ class Edge:
         role, subject = payload.get("role"), payload.get("sub")
         if role not in set(Role) or not isinstance(subject, str) or not _NAME.fullmatch(subject):
             return None
-        row = await self._queries.agent(subject)
-        return Principal(Role(role), subject, row["pool"] if row is not None else None)
+        return Role(role), subject
+
+    async def _browser(self, request: web.Request) -> tuple[Role, str] | None:
+        """The session that the request names. Raises Refusal (403) for another site's request."""
+        subject = request.headers.get(WHO_HEADER)
+        if subject is None and request.method == "GET":
+            subject = request.query.get("as")  # an EventSource can't send headers
+        if subject is None:
+            return None
+        if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+            raise Refusal(
+                403, "foreign_site", "only the console's own pages may ask with a session"
+            )
+        session = await self._sessions.find(request, subject)
+        return None if session is None else (session.role, session.subject)
 
     def _slow_down(self, limit: RateLimit, subject: str) -> None:
         wait_ms = limit.wait_ms(subject, self._clock.monotonic_ms())
@@ -190,7 +219,7 @@ class Edge:
 async def _take(request: web.Request, route: Route) -> Request | None:
     """The body or query. Raises Refusal: 400 no JSON, 415 another type, 422 with the fields."""
     if route.takes is None:
-        if not route.is_write and request.query:
+        if request.query:
             _unknown_query(request)
         return None
     try:
@@ -240,7 +269,8 @@ def answer_json(view: BaseModel, *, status: int = 200, **headers: str) -> web.Re
 def _account(route: Route, principal: Principal | None, status: int, seconds: float) -> None:
     """One line and two metrics for each request; the template of the path, never the path."""
     metrics.API_REQUESTS.labels(route.name, str(status)).inc()
-    metrics.API_SECONDS.labels(route.name).observe(seconds)
+    if not route.streams:
+        metrics.API_SECONDS.labels(route.name).observe(seconds)
     is_agent = principal is not None and principal.role in (Role.AGENT, Role.SENIOR)
     get_logger().info(
         "request",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Select, func, or_, select, tuple_
@@ -19,13 +19,17 @@ from vaxel_register.shell.tables import (
     CONTACTS,
     CONVERSATIONS,
     DEADLETTERS,
+    DRAFTS,
+    FEED,
     INTERACTIONS,
     OFFERS,
     POLICIES,
     ROSTERS,
+    SLA_CLOCKS,
     TIMELINE,
     WORKS,
 )
+from vaxel_shared.sql import answering
 
 Row = dict[str, Any]
 HELD = ("assigned", "wrapping")
@@ -205,13 +209,70 @@ class Queries:
         """(pool, reference of its policy)."""
         return await self._pairs(select(POLICIES.c.pool, POLICIES.c.ref))
 
+    async def clocks(self, case_ids: Sequence[str]) -> list[Row]:
+        """The SLA clocks of some cases, of each clock its newest cycle last."""
+        statement = select(SLA_CLOCKS).where(SLA_CLOCKS.c.case_id.in_(case_ids))
+        return await self._all(statement.order_by(SLA_CLOCKS.c.clock, SLA_CLOCKS.c.cycle))
+
+    async def sla(self, risk: str, limit: int, pool: str | None) -> list[Row]:
+        """Running clocks with their cases, the one that is due first comes first."""
+        case = (
+            CASES.c.number, CASES.c.status, CASES.c.queue, CASES.c.agent_id, CASES.c.priority,
+            CASES.c.tier, INTERACTIONS.c.subject,
+        )  # fmt: skip
+        statement = (
+            select(SLA_CLOCKS, *case)
+            .select_from(_with_case(SLA_CLOCKS))
+            .where(SLA_CLOCKS.c.state == "running", CASES.c.number.is_not(None))
+        )
+        wanted = {"any": ("warned", "breached"), "warned": ("warned",), "breached": ("breached",)}
+        if risk in wanted:
+            statement = statement.where(SLA_CLOCKS.c.risk.in_(wanted[risk]))
+        if pool is not None:
+            statement = statement.where(CASES.c.pool == pool)
+        return await self._all(
+            statement.order_by(SLA_CLOCKS.c.due_ms, SLA_CLOCKS.c.id).limit(limit)
+        )
+
+    async def draft(self, case_id: str) -> Row | None:
+        """The answer that is being written."""
+        return await self._one(select(DRAFTS).where(DRAFTS.c.case_id == case_id))
+
+    async def feed_span(self) -> tuple[int, int]:
+        """(oldest, newest) id of the feed; (0, 0) where it is empty."""
+        rows = await self._all(
+            select(func.min(FEED.c.id).label("a"), func.max(FEED.c.id).label("z"))
+        )
+        return rows[0]["a"] or 0, rows[0]["z"] or 0
+
+    async def feed(self, after: int, limit: int) -> list[Row]:
+        """Rows of the feed after an id, with the number and pool of the case that they concern."""
+        last = (
+            select(CONVERSATIONS.c.case_id)
+            .where(CONVERSATIONS.c.conversation_key == FEED.c.conversation_key)
+            .order_by(CONVERSATIONS.c.from_ms.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        case_id = func.coalesce(FEED.c.case_id, last)
+        statement = (
+            select(FEED, CASES.c.number, CASES.c.pool.label("case_pool"))
+            .select_from(FEED.outerjoin(CASES, CASES.c.id == case_id))
+            .where(FEED.c.id > after)
+            .order_by(FEED.c.id)
+            .limit(limit)
+        )
+        rows = await self._all(statement)
+        return [{**row, "pool": row["pool"] or row["case_pool"]} for row in rows]
+
     async def _pairs(self, statement: Select[Any]) -> list[tuple[str, str]]:
         async with self._engine.connect() as connection:
             return [(one, two) for one, two in await connection.execute(statement) if two]
 
     async def _all(self, statement: Select[Any]) -> list[Row]:
-        async with self._engine.connect() as connection:
-            return await _rows(connection, statement)
+        with answering():
+            async with self._engine.connect() as connection:
+                return await _rows(connection, statement)
 
     async def _one(self, statement: Select[Any]) -> Row | None:
         rows = await self._all(statement)

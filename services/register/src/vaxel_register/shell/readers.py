@@ -7,12 +7,14 @@ isn't the one it read raises Fatal, and the process ends.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from vaxel_register.core.clocks import project_sla
 from vaxel_register.core.limits import (
     CHECK_MS,
     READ_PAUSE_MS_MAX,
@@ -29,7 +31,7 @@ from vaxel_shared.contracts.interaction import Interaction
 from vaxel_shared.errors import Fatal, Retryable
 from vaxel_shared.kafka.reader import ChainCursor, ChainRecord, DecisionsReader
 from vaxel_shared.kafka.topic_reader import Record, TopicCursor, TopicReader
-from vaxel_shared.kafka.topics import DEADLETTERS, DECISIONS, INTERACTIONS
+from vaxel_shared.kafka.topics import DEADLETTERS, DECISIONS, INTERACTIONS, SLA
 from vaxel_shared.obs import metrics
 from vaxel_shared.obs.logging import get_logger
 from vaxel_shared.settings import Settings
@@ -134,6 +136,26 @@ async def deadletters_batch(records: Sequence[Record], park: Park) -> Batch:
     return Batch(changes)
 
 
+async def sla_batch(records: Sequence[Record], park: Park) -> Batch:
+    """SLA events; what is none becomes a dead letter first."""
+    changes: list[Change] = []
+    for record in records:
+        try:
+            event = json.loads(record.value)
+        except ValueError:
+            event = None
+        if not isinstance(event, dict):
+            await park(record, "not_an_sla_event")
+            continue
+        changes += project_sla(
+            event,
+            partition=record.partition,
+            offset=record.offset,
+            timestamp_ms=record.timestamp_ms,
+        )
+    return Batch(changes)
+
+
 Open = Callable[[Mapping[int, CursorRow]], Reader]
 Make = Callable[[Sequence[Any]], Awaitable[Batch]]
 
@@ -143,7 +165,7 @@ class Follower:
 
     def __init__(
         self, topic: str, open_reader: Open, make: Make, *, store: Store, arrivals: Arrivals,
-        clock: Clock,
+        clock: Clock, stored: Callable[[], None],
     ) -> None:  # fmt: skip
         self.topic = topic
         self.caught_up = False
@@ -153,12 +175,17 @@ class Follower:
         self._store = store
         self._arrivals = arrivals
         self._clock = clock
+        self._stored = stored
         self._failures = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow until ``stop``. Raises Fatal where going on would be wrong."""
         while not stop.is_set():
-            reader = self._open(await self._store.cursors(self.topic))
+            try:
+                reader = self._open(await self._store.cursors(self.topic))
+            except Retryable as error:
+                await self._pause(error, stop)
+                continue
             try:
                 await reader.start()
                 # All of them at once: a store that knows none can't tell new from lost.
@@ -194,6 +221,7 @@ class Follower:
             batch.changes, [reader.cursor(partition).row() for partition in partitions]
         )
         self._arrivals.arrived(batch.causes)
+        self._stored()
         get_logger().info(
             "batch_stored",
             topic=self.topic,
@@ -220,7 +248,13 @@ class Follower:
 
 
 def followers(
-    settings: Settings, *, store: Store, arrivals: Arrivals, clock: Clock, park: Park
+    settings: Settings,
+    *,
+    store: Store,
+    arrivals: Arrivals,
+    clock: Clock,
+    park: Park,
+    stored: Callable[[], None],
 ) -> list[Follower]:
     """One for each topic that the register reads."""
 
@@ -229,6 +263,9 @@ def followers(
 
     async def interactions(records: Sequence[Record]) -> Batch:
         return await interactions_batch(records, park)
+
+    async def sla(records: Sequence[Record]) -> Batch:
+        return await sla_batch(records, park)
 
     async def letters(records: Sequence[Record]) -> Batch:
         return await deadletters_batch(records, park)
@@ -244,9 +281,10 @@ def followers(
 
         return open_it
 
-    shared = {"store": store, "arrivals": arrivals, "clock": clock}
+    shared = {"store": store, "arrivals": arrivals, "clock": clock, "stored": stored}
     return [
         Follower(DECISIONS, open_decisions, decisions, **shared),  # type: ignore[arg-type]
         Follower(INTERACTIONS, open_topic(INTERACTIONS), interactions, **shared),  # type: ignore[arg-type]
+        Follower(SLA, open_topic(SLA), sla, **shared),  # type: ignore[arg-type]
         Follower(DEADLETTERS, open_topic(DEADLETTERS), letters, **shared),  # type: ignore[arg-type]
     ]

@@ -67,7 +67,10 @@ class Reads:
             ) from error  # fmt: skip
         page, more = rows[: query.limit], len(rows) > query.limit
         following = encode_cursor(page[-1]["opened_ms"], page[-1]["id"]) if more else None
-        items = [present.case_item(row) for row in page]
+        clocks: dict[str, list[Row]] = {row["id"]: [] for row in page}
+        for clock in await self._queries.clocks(list(clocks)):
+            clocks[clock["case_id"]].append(clock)
+        items = [present.case_item(row, clocks[row["id"]]) for row in page]
         return answer_json(views.CaseList(items=items, next=following))
 
     async def case(self, call: Call) -> web.Response:
@@ -79,12 +82,15 @@ class Reads:
             subject = call.principal.subject
             decisions = [{**item, "data": own_reasons(item["data"], subject)} for item in decisions]
         entries = merge(messages, decisions, texts)
+        draft = await self._queries.draft(row["id"])
         detail = present.case_detail(
             row,
             works=await self._queries.works(row["id"]),
             offers=await self._queries.offers(row["id"]),
             timeline=entries[-TIMELINE_ENTRIES_MAX:],
             truncated=len(entries) > TIMELINE_ENTRIES_MAX,
+            clocks=await self._queries.clocks([row["id"]]),
+            draft_by=draft["by"] if draft is not None else None,
         )
         return answer_json(detail)
 

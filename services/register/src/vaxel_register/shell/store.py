@@ -1,13 +1,16 @@
 """Writing to the register's database: changes and cursors of a batch in one transaction.
 
-SQLite has one writer at a time, so the process has one too: a lock costs less than a busy file.
+SQLite has one writer at a time, so the process has one too: a lock costs less than a busy file. On
+PostgreSQL a lock of the database holds other instances off: a row that is read, folded and written
+back must not be overtaken.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import Table, select
@@ -16,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from vaxel_register.core.rows import Change, Key, Rows, fold
 from vaxel_register.shell.tables import COMMANDS, CURSORS, PROJECTED
-from vaxel_shared.sql import load_cursors, save_cursor
+from vaxel_shared.sql import answering, load_cursors, one_writer, save_cursor
 
 KEYS_PER_QUERY = 500
 """SQLite takes at most 999 parameters where it is old; PostgreSQL plans long lists slowly."""
@@ -30,12 +33,15 @@ class Store:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._writing = asyncio.Lock()
-        self._upsert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        self.upsert: Any = (
+            postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        )
 
     async def cursors(self, topic: str) -> dict[int, CursorRow]:
         """The stored cursors of a topic, by partition."""
-        async with self._engine.connect() as connection:
-            return await load_cursors(connection, CURSORS, topic)
+        with answering():
+            async with self._engine.connect() as connection:
+                return await load_cursors(connection, CURSORS, topic)
 
     async def apply(self, changes: Sequence[Change], cursors: Iterable[CursorRow]) -> None:
         """Store what a batch changed, and how far it was read: both or neither."""
@@ -43,24 +49,35 @@ class Store:
         for change in changes:
             if change.how == "insert":
                 made[change.table].setdefault(change.key, dict(change.values))
-        folded = [change for change in changes if change.how != "insert"]
-        async with self._writing, self._engine.begin() as connection:
+        folded = [change for change in changes if change.how in ("put", "set")]
+        async with self.writing() as connection:
             for name, rows in made.items():
                 await self._insert(connection, PROJECTED[name], list(rows.values()))
             await self._fold(connection, folded)
+            for change in changes:
+                if change.how == "drop":
+                    await _drop(connection, change)
             for cursor in cursors:
                 await save_cursor(connection, CURSORS, cursor)
 
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction of the one writer. Raises Retryable where the database can't write."""
+        with answering():
+            async with self._writing, self._engine.begin() as connection:
+                await one_writer(connection)
+                yield connection
+
     async def begin_command(self, row: dict[str, Any]) -> dict[str, Any]:
         """Remember a command before it is sent; answers the first row of its id."""
-        async with self._writing, self._engine.begin() as connection:
+        async with self.writing() as connection:
             await self._insert(connection, COMMANDS, [row])
             found = await connection.execute(select(COMMANDS).where(COMMANDS.c.id == row["id"]))
             return dict(found.mappings().one())
 
     async def acknowledge_command(self, id_: str) -> None:
         """The broker has it: a repeat needs no second record."""
-        async with self._writing, self._engine.begin() as connection:
+        async with self.writing() as connection:
             await connection.execute(
                 COMMANDS.update().where(COMMANDS.c.id == id_).values(acknowledged=True)
             )
@@ -70,7 +87,7 @@ class Store:
     ) -> None:
         """Make rows unless they are there."""
         if rows:
-            await connection.execute(self._upsert(table).on_conflict_do_nothing(), rows)
+            await connection.execute(self.upsert(table).on_conflict_do_nothing(), rows)
 
     async def _fold(self, connection: AsyncConnection, changes: list[Change]) -> None:
         rows = await self._present(connection, changes)
@@ -81,7 +98,7 @@ class Store:
         for name, after in by_table.items():
             table = PROJECTED[name]
             whole = [{column.name: row.get(column.name) for column in table.c} for row in after]
-            statement = self._upsert(table)
+            statement = self.upsert(table)
             keys = [column.name for column in table.primary_key]
             update = {
                 column.name: statement.excluded[column.name]
@@ -107,6 +124,13 @@ class Store:
                 for row in answer.mappings():
                     found[(row[column.name],)] = dict(row)
         return rows
+
+
+async def _drop(connection: AsyncConnection, change: Change) -> None:
+    table = PROJECTED[change.table]
+    (column,) = table.primary_key
+    same = [table.c[name] == value for name, value in change.values.items()]
+    await connection.execute(table.delete().where(column == change.key[0], *same))
 
 
 def _chunks(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -1,6 +1,7 @@
 """The register's tables. The migrations make them; a test holds both together.
 
 Folded tables carry ``log_partition, log_place, log_at_ms``: the decision that a row took last.
+All but ``commands``, ``drafts``, ``sessions`` and ``login_keys`` can be folded from the log again.
 """
 
 from __future__ import annotations
@@ -13,12 +14,10 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    String,
     Table,
-    Text,
 )
 
-from vaxel_shared.sql import cursor_table
+from vaxel_shared.sql import Characters, RowId, cursor_table
 
 METADATA = MetaData()
 Json = JSON(none_as_null=True)
@@ -37,23 +36,23 @@ CURSORS = cursor_table(METADATA)
 CASES = Table(
     "cases",
     METADATA,
-    Column("id", String(64), primary_key=True),
-    Column("number", String(32), index=True),
-    Column("pool", String(64)),
-    Column("status", String(32)),
-    Column("channel", String(32)),
-    Column("account", String(64)),
-    Column("language", String(35)),
-    Column("queue", String(64)),
-    Column("agent_id", String(64)),
+    Column("id", Characters(64), primary_key=True),
+    Column("number", Characters(32), index=True),
+    Column("pool", Characters(64)),
+    Column("status", Characters(32)),
+    Column("channel", Characters(32)),
+    Column("account", Characters(64)),
+    Column("language", Characters(35)),
+    Column("queue", Characters(64)),
+    Column("agent_id", Characters(64)),
     Column("priority", Integer),
     Column("tier", Integer),
     Column("labels", Json),
     Column("rule", Json),
-    Column("customer_id", String(64)),
-    Column("linked_case_id", String(64)),
-    Column("first_contact_id", String(64)),
-    Column("last_contact_id", String(64)),
+    Column("customer_id", Characters(64)),
+    Column("linked_case_id", Characters(64)),
+    Column("first_contact_id", Characters(64)),
+    Column("last_contact_id", Characters(64)),
     Column("last_contact_seq", BigInteger),
     Column("opened_ms", BigInteger),
     Column("updated_ms", BigInteger),
@@ -66,23 +65,23 @@ CASES = Table(
 WORKS = Table(
     "works",
     METADATA,
-    Column("id", String(80), primary_key=True),
-    Column("case_id", String(64), index=True),
-    Column("pool", String(64)),
+    Column("id", Characters(80), primary_key=True),
+    Column("case_id", Characters(64), index=True),
+    Column("pool", Characters(64)),
     Column("number", Integer),
-    Column("state", String(16)),
-    Column("queue", String(64)),
+    Column("state", Characters(16)),
+    Column("queue", Characters(64)),
     Column("priority", Integer),
-    Column("language", String(35)),
+    Column("language", Characters(35)),
     Column("requires", Json),
     Column("tiers", Json),
     Column("step", Integer),
-    Column("step_at", String(200)),
+    Column("step_at", Characters(200)),
     Column("since_ms", BigInteger),
-    Column("reason", Text),
-    Column("prefer_agent", String(64)),
-    Column("agent_id", String(64)),
-    Column("token", String(40)),
+    Column("reason", Characters()),
+    Column("prefer_agent", Characters(64)),
+    Column("agent_id", Characters(64)),
+    Column("token", Characters(40)),
     Column("assigned_ms", BigInteger),
     Column("until_ms", BigInteger),
     Column("ended_ms", BigInteger),
@@ -94,16 +93,16 @@ WORKS = Table(
 OFFERS = Table(
     "offers",
     METADATA,
-    Column("id", String(64), primary_key=True),
-    Column("case_id", String(64), index=True),
-    Column("work_id", String(80)),
-    Column("agent_id", String(64)),
-    Column("pool", String(64)),
-    Column("token", String(40)),
-    Column("queue", String(64)),
+    Column("id", Characters(64), primary_key=True),
+    Column("case_id", Characters(64), index=True),
+    Column("work_id", Characters(80)),
+    Column("agent_id", Characters(64)),
+    Column("pool", Characters(64)),
+    Column("token", Characters(40)),
+    Column("queue", Characters(64)),
     Column("attempt", Integer),
-    Column("state", String(16)),
-    Column("reason", Text),
+    Column("state", Characters(16)),
+    Column("reason", Characters()),
     Column("limit_ms", BigInteger),
     Column("made_ms", BigInteger),
     Column("expires_ms", BigInteger),
@@ -115,16 +114,16 @@ OFFERS = Table(
 AGENTS = Table(
     "agents",
     METADATA,
-    Column("id", String(64), primary_key=True),
-    Column("pool", String(64), index=True),
+    Column("id", Characters(64), primary_key=True),
+    Column("pool", Characters(64), index=True),
     Column("removed", Boolean),
     Column("tier", Integer),
     Column("skills", Json),
     Column("languages", Json),
     Column("capacity", Integer),
     Column("channels", Json),
-    Column("presence", String(16)),
-    Column("mode", String(16)),
+    Column("presence", Characters(16)),
+    Column("mode", Characters(16)),
     Column("until_ms", BigInteger),
     Column("presence_ms", BigInteger),
     *_log(),
@@ -133,20 +132,20 @@ AGENTS = Table(
 ROSTERS = Table(
     "rosters",
     METADATA,
-    Column("pool", String(64), primary_key=True),
-    Column("version", String(64)),
-    Column("source", String(64)),
-    Column("directory_ref", String(120)),
+    Column("pool", Characters(64), primary_key=True),
+    Column("version", Characters(64)),
+    Column("source", Characters(64)),
+    Column("directory_ref", Characters(120)),
     *_log(),
 )
 
 POLICIES = Table(
     "policies",
     METADATA,
-    Column("pool", String(64), primary_key=True),
-    Column("kind", String(32)),
-    Column("version", String(64)),
-    Column("ref", String(120)),
+    Column("pool", Characters(64), primary_key=True),
+    Column("kind", Characters(32)),
+    Column("version", Characters(64)),
+    Column("ref", Characters(120)),
     *_log(),
 )
 
@@ -159,14 +158,14 @@ TIMELINE = Table(
     Column("index", Integer, primary_key=True),
     Column("seq", BigInteger),
     Column("at_ms", BigInteger, nullable=False),
-    Column("type", String(64), nullable=False),
-    Column("pool", String(64)),
-    Column("cause", String(200), index=True),
-    Column("policy", String(64)),
-    Column("case_id", String(64)),
-    Column("work_id", String(80)),
-    Column("offer_id", String(64)),
-    Column("agent_id", String(64)),
+    Column("type", Characters(64), nullable=False),
+    Column("pool", Characters(64)),
+    Column("cause", Characters(200), index=True),
+    Column("policy", Characters(64)),
+    Column("case_id", Characters(64)),
+    Column("work_id", Characters(80)),
+    Column("offer_id", Characters(64)),
+    Column("agent_id", Characters(64)),
     Column("data", Json),
     Index("timeline_by_case", "case_id", "at_ms"),
 )
@@ -174,58 +173,58 @@ TIMELINE = Table(
 CONTACTS = Table(
     "contacts",
     METADATA,
-    Column("contact_id", String(64), primary_key=True),
-    Column("case_id", String(64), nullable=False, index=True),
+    Column("contact_id", Characters(64), primary_key=True),
+    Column("case_id", Characters(64), nullable=False, index=True),
     Column("at_ms", BigInteger, nullable=False),
 )
 
 CONVERSATIONS = Table(
     "conversations",
     METADATA,
-    Column("conversation_key", String(300), primary_key=True),
-    Column("case_id", String(64), primary_key=True, index=True),
+    Column("conversation_key", Characters(300), primary_key=True),
+    Column("case_id", Characters(64), primary_key=True, index=True),
     Column("from_ms", BigInteger, nullable=False),
 )
 
 INTERACTIONS = Table(
     "interactions",
     METADATA,
-    Column("id", String(64), primary_key=True),
+    Column("id", Characters(64), primary_key=True),
     Column("partition", Integer, nullable=False),
     Column("offset", BigInteger, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
-    Column("conversation_key", String(300)),
-    Column("channel", String(32)),
-    Column("account", Text),
-    Column("direction", String(16)),
-    Column("kind", String(32)),
-    Column("sender_id", Text),
-    Column("sender_name", Text),
+    Column("conversation_key", Characters(300)),
+    Column("channel", Characters(32)),
+    Column("account", Characters()),
+    Column("direction", Characters(16)),
+    Column("kind", Characters(32)),
+    Column("sender_id", Characters()),
+    Column("sender_name", Characters()),
     Column("recipients", Json),
-    Column("subject", Text),
-    Column("text", Text),
-    Column("text_ref", String(120)),
-    Column("reply_text", Text),
-    Column("html_ref", String(120)),
-    Column("language", String(35)),
+    Column("subject", Characters()),
+    Column("text", Characters()),
+    Column("text_ref", Characters(120)),
+    Column("reply_text", Characters()),
+    Column("html_ref", Characters(120)),
+    Column("language", Characters(35)),
     Column("attachments", Json),
     Column("flags", Json),
-    Column("search", Text),
+    Column("search", Characters()),
     Index("interactions_by_conversation", "conversation_key", "at_ms"),
 )
 
 DEADLETTERS = Table(
     "deadletters",
     METADATA,
-    Column("id", String(64), primary_key=True),
-    Column("service", String(64)),
-    Column("topic", String(120)),
+    Column("id", Characters(64), primary_key=True),
+    Column("service", Characters(64)),
+    Column("topic", Characters(120)),
     Column("source_partition", Integer),
     Column("source_offset", BigInteger),
     Column("at_ms", BigInteger),
-    Column("error_class", String(16)),
-    Column("reason", Text),
-    Column("code_version", String(64)),
+    Column("error_class", Characters(16)),
+    Column("reason", Characters()),
+    Column("code_version", Characters(64)),
     Column("partition", Integer),
     Column("offset", BigInteger),
 )
@@ -233,23 +232,84 @@ DEADLETTERS = Table(
 COMMANDS = Table(
     "commands",
     METADATA,
-    Column("id", String(64), primary_key=True),
-    Column("type", String(32), nullable=False),
-    Column("pool", String(64), nullable=False),
-    Column("case_id", String(64)),
-    Column("actor_id", String(64), nullable=False),
-    Column("idempotency_key", String(200), nullable=False),
-    Column("body_sha256", String(64), nullable=False),
+    Column("id", Characters(64), primary_key=True),
+    Column("type", Characters(32), nullable=False),
+    Column("pool", Characters(64), nullable=False),
+    Column("case_id", Characters(64)),
+    Column("actor_id", Characters(64), nullable=False),
+    Column("idempotency_key", Characters(200), nullable=False),
+    Column("body_sha256", Characters(64), nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("acknowledged", Boolean, nullable=False),
 )
 """What was asked through this API: by whom, and with which body (its hash)."""
 
+SLA_CLOCKS = Table(
+    "sla_clocks",
+    METADATA,
+    Column("id", Characters(200), primary_key=True),
+    Column("case_id", Characters(64), nullable=False, index=True),
+    Column("clock", Characters(64), nullable=False),
+    Column("cycle", Integer, nullable=False),
+    Column("state", Characters(16), nullable=False),
+    Column("risk", Characters(16), nullable=False),
+    Column("due_ms", BigInteger),
+    *_log(),
+    Index("sla_clocks_by_risk", "risk", "due_ms"),
+)
+
+FEED = Table(
+    "feed",
+    METADATA,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("type", Characters(64), nullable=False),
+    Column("pool", Characters(64)),
+    Column("case_id", Characters(64)),
+    Column("agent_id", Characters(64)),
+    Column("offer_id", Characters(64)),
+    Column("conversation_key", Characters(300)),
+    sqlite_autoincrement=True,
+)
+"""What changed, in the order in which it was stored here: what a console is told."""
+
+DRAFTS = Table(
+    "drafts",
+    METADATA,
+    Column("case_id", Characters(64), primary_key=True),
+    Column("text", Characters(), nullable=False),
+    Column("text_sha256", Characters(64), nullable=False),
+    Column("then", Characters(16)),
+    Column("based_on_seq", BigInteger),
+    Column("by", Characters(64), nullable=False),
+    Column("version", BigInteger, nullable=False),
+)
+"""An answer that somebody is writing; it belongs to the case, not to a browser or a person."""
+
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    Column("id_sha256", Characters(64), primary_key=True),
+    Column("role", Characters(16), nullable=False),
+    Column("subject", Characters(80), nullable=False),
+    Column("key_id", Characters(64), nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+)
+"""Browsers that were let in; the cookie itself is kept nowhere but in the browser."""
+
+LOGIN_KEYS = Table(
+    "login_keys",
+    METADATA,
+    Column("id", Characters(64), primary_key=True),
+    Column("expires_ms", BigInteger, nullable=False),
+)
+"""One-time links that were used, until they would have expired anyway."""
+
 PROJECTED = {
     table.name: table
     for table in (
         CASES, WORKS, OFFERS, AGENTS, ROSTERS, POLICIES, TIMELINE, CONTACTS, CONVERSATIONS,
-        INTERACTIONS, DEADLETTERS,
+        INTERACTIONS, DEADLETTERS, SLA_CLOCKS, FEED, DRAFTS,
     )
 }  # fmt: skip
 """The tables that a projection may change."""
