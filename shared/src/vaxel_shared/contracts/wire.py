@@ -66,12 +66,18 @@ _encoder = msgspec.json.Encoder()
 
 def decode_command(raw: bytes) -> Command:
     """Bytes of ``vaxel.work``; raises ``msgspec.DecodeError`` if they are no command."""
-    return _command_decoder.decode(raw)
+    try:
+        return _command_decoder.decode(raw)
+    except UnicodeDecodeError as error:  # msgspec lets it through from within a string
+        raise msgspec.DecodeError("not UTF-8") from error
 
 
 def decode_batch(raw: bytes) -> Batch:
     """The JSON body of a record of ``vaxel.decisions``; raises ``msgspec.DecodeError``."""
-    return _batch_decoder.decode(raw)
+    try:
+        return _batch_decoder.decode(raw)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError("not UTF-8") from error
 
 
 def encode(value: Command | Batch | Decision) -> bytes:
