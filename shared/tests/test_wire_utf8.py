@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+
 from vaxel_shared.contracts import wire
 
 
