@@ -23,8 +23,8 @@ OTHER = "other"
 
 LABELS = {
     "channel": "email, chat, webhook: the channels of channels.yaml",
+    "clock": "first_response, resolution: the clocks of sla.yaml",
     "kind": "a closed set of the service: kinds of effects, clocks, frames",
-    "metric": "first_response, resolution: the clocks of sla.yaml",
     "outcome": "a closed set of the service: how something ended",
     "partition": "partitions of a topic; 16 as declared",
     "pool": "pools of routing.yaml",
