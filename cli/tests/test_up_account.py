@@ -16,6 +16,7 @@ from vaxel_cli.up import account
 from vaxel_cli.up.account import LiveAccount, PlainAccount
 from vaxel_cli.up.summary import shown, summary
 from vaxel_shared.config.deployment import load
+from vaxel_shared.crypto.keys import create_key
 from vaxel_shared.settings import Settings
 
 
@@ -96,6 +97,7 @@ def test_a_reader_that_went_away_silences_the_account_and_ends_nothing() -> None
 
 def test_the_commands_to_try_name_a_data_dir_that_is_not_the_usual_one(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "elsewhere", port_offset=100)
+    create_key(settings.secrets)
     deployment = load(runinfo.find_config_dir())
     text = summary(settings, deployment, ["ingest-email", "register", "sink"], 6.54)
     assert "Ready after 6.5 s." in text
@@ -104,6 +106,8 @@ def test_the_commands_to_try_name_a_data_dir_that_is_not_the_usual_one(tmp_path:
     assert ":2625" in text
     assert "http://127.0.0.1:8180/api/v1" in text
     assert "http://127.0.0.1:8187" in text
+    assert text.count("http://127.0.0.1:8180/login?k=v1.") == 2
+    assert "Aino Koskela (a01)" in text
 
 
 def test_the_summary_names_only_what_runs(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ class Entry(NamedTuple):
 
 COMMANDS: dict[str, Entry] = {
     "up": Entry("vaxel_cli.up.command:up", "Run the whole system on this machine."),
+    "login": Entry("vaxel_cli.commands.login:login", "A one-time link into the console."),
     "send": Entry("vaxel_cli.commands.send:send", "Send one contact in, for trying things out."),
     "status": Entry("vaxel_cli.commands.status:status", "Queues, agents, topics and lag."),
     "explain": Entry("vaxel_cli.commands.explain:explain", "Why a case went where it went."),

@@ -78,7 +78,7 @@ def send_email(
     if answers and in_reply_to is None:
         mail.answer(message, _newest_of_ours(run, mail.address_of(message["From"])))
     begun = routed.Begun.now(mail.address_of(message["From"]))
-    said = _deliver(run.smtp, message)
+    said = deliver(run.smtp, message)
     begun = begun.taken(said)
     result: dict[str, Any] = {
         "message_id": message["Message-ID"],
@@ -117,7 +117,7 @@ def _show_examples(as_json: bool) -> None:
         out.print(f"{item['name']:{width}}  to {item['to']}  {item['subject']}", markup=False)
 
 
-def _deliver(smtp: runinfo.Listener, message: EmailMessage) -> str:
+def deliver(smtp: runinfo.Listener, message: EmailMessage) -> str:
     """Send it; the server's last words. Raises exit 1 if it is refused, 3 for anything passing."""
     sender = mail.address_of(message["From"])
     to = mail.address_of(message["To"])

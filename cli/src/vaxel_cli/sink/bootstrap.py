@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from vaxel_cli.sink.examples import Examples
 from vaxel_cli.sink.mailbox import Mailbox
 from vaxel_cli.sink.smtp import serve
 from vaxel_cli.sink.web import routes
@@ -23,6 +24,6 @@ async def build(settings: Settings) -> Service:
         name="sink",
         settings=settings,
         tasks={"smtp": smtp},
-        routes=routes(mailbox),
+        routes=[*routes(mailbox), *Examples(settings, mailbox).routes()],
         not_ready=lambda: [] if listening.is_set() else ["the SMTP port isn't open yet"],
     )

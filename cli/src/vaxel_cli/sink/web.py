@@ -43,6 +43,15 @@ def routes(mailbox: Mailbox) -> list[web.RouteDef]:
     ]
 
 
+async def newest(mailbox: Mailbox, address: str) -> dict[str, Any] | None:
+    """The newest mail to an address, as the API shows it."""
+    for entry in reversed(mailbox.entries):
+        if address.lower() in (name.lower() for name in entry.envelope_to):
+            raw = await asyncio.to_thread(mailbox.raw, entry.id)
+            return _document(entry, await asyncio.to_thread(parse, raw or b""))
+    return None
+
+
 class _Show:
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox

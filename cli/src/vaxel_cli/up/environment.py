@@ -8,8 +8,8 @@ from vaxel_cli.up.born import ColdStart
 from vaxel_shared.settings import Settings
 
 
-def environment(settings: Settings, cold_start: ColdStart) -> dict[str, str]:
-    """Our own environment with the system's settings on top.
+def environment(settings: Settings, cold_start: ColdStart, *, demo: bool) -> dict[str, str]:
+    """Our own environment with the system's settings on top; ``demo``: all mail goes to the sink.
 
     Each service is instance 0 of 1: a static member of its group, back at once after a restart.
     """
@@ -25,4 +25,5 @@ def environment(settings: Settings, cold_start: ColdStart) -> dict[str, str]:
         "VAXEL_INSTANCE": "0",
         "VAXEL_INSTANCES": "1",
         "VAXEL_COLD_START": cold_start,
+        "VAXEL_DEMO": "1" if demo else "0",
     }

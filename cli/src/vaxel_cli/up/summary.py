@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vaxel_cli import runinfo
+from vaxel_cli import links, runinfo
 from vaxel_shared.config.deployment import Deployment
 from vaxel_shared.settings import Settings
 
@@ -16,6 +16,7 @@ def summary(settings: Settings, deployment: Deployment, services: list[str], too
         addresses = ", ".join(deployment.channels.addresses)
         rows.append(("mail in", f"smtp://{settings.bind}:{settings.port('smtp')}  for {addresses}"))
     if "register" in services:
+        rows += console(settings, deployment)
         rows.append(("API", f"{settings.url('register')}/api/v1  tokens in run.json"))
     if "sink" in services:
         rows.append(("mail out", f"{settings.url('sink')}  the mailbox of agents and customers"))
@@ -29,6 +30,17 @@ def summary(settings: Settings, deployment: Deployment, services: list[str], too
     lines += [f"  {command}" for command in try_next(settings, services)]
     lines += ["", "Ctrl-C stops everything; what was done stays in the data folder."]
     return "\n".join(lines)
+
+
+def console(settings: Settings, deployment: Deployment) -> list[tuple[str, str]]:
+    """Links into the console: as supervisor, and as the first agent who is there."""
+    agents = deployment.roster.agents
+    rows = [("console", f"{links.for_supervisor(settings)}  as supervisor")]
+    agent = next((agent for agent in agents if agent.present), agents[0] if agents else None)
+    if agent is not None:
+        rows.append(("", f"{links.for_agent(settings, agent)}  as {agent.name} ({agent.id})"))
+    rows.append(("", "each opens once, within 15 minutes; `vaxel login` prints another"))
+    return rows
 
 
 TRY_NEXT = (

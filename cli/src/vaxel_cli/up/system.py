@@ -151,7 +151,9 @@ class System:
 
     def _environment(self, spec: ServiceSpec) -> dict[str, str]:
         cold_start = born.cold_start(self._settings.data_dir, spec.name)
-        return environment(self._settings, cold_start)
+        sink = any(service.spec.name == "sink" for service in self._services)
+        demo = sink and self._reloader.deployment.connectors.mail.relay.host == "sink"
+        return environment(self._settings, cold_start, demo=demo)
 
     def _write_run_file(self) -> None:
         """Once all were ready: again whenever a pid, an agent or a mailbox changed."""

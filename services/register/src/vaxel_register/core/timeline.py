@@ -28,7 +28,7 @@ def merge(
     ``texts`` are the blobs that they name, by reference; one that isn't there is left out.
     """
     entries = [_message(row, texts) for row in messages]
-    entries += [_decision(row, texts) for row in decisions]
+    entries += [_decision(row, texts) for row in _once(decisions)]
     return [entry for _, entry in sorted(entries, key=lambda item: item[0])]
 
 
@@ -58,6 +58,19 @@ def own_reasons(value: Any, agent_id: str) -> Any:
     if isinstance(value, list):
         return [own_reasons(item, agent_id) for item in value]
     return value
+
+
+def _once(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Without repeats of SLA events: their writer may say one twice, with the same id."""
+    kept: list[Mapping[str, Any]] = []
+    seen: set[str] = set()
+    for row in sorted(rows, key=lambda row: (row["partition"], row["offset"], row["index"])):
+        if row["topic_rank"] == RANK_SLA:
+            if row["cause"] in seen:
+                continue
+            seen.add(row["cause"])
+        kept.append(row)
+    return kept
 
 
 def _said(data: Mapping[str, Any] | None) -> str | None:

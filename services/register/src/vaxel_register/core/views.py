@@ -129,7 +129,7 @@ class CaseDetail(CaseItem):
     offers: list[OfferItem]
     timeline: list[TimelineEntry]
     timeline_truncated: bool
-    draft_by: str | None
+    draft_by: str | None = None
     """Who is writing an answer."""
 
 

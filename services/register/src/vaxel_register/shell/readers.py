@@ -7,7 +7,6 @@ isn't the one it read raises Fatal, and the process ends.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -28,6 +27,7 @@ from vaxel_register.shell.store import CursorRow, Store
 from vaxel_shared.clock import Clock
 from vaxel_shared.contracts.deadletters import DeadLetter
 from vaxel_shared.contracts.interaction import Interaction
+from vaxel_shared.contracts.sla import SlaEvent
 from vaxel_shared.errors import Fatal, Retryable
 from vaxel_shared.kafka.reader import ChainCursor, ChainRecord, DecisionsReader
 from vaxel_shared.kafka.topic_reader import Record, TopicCursor, TopicReader
@@ -141,18 +141,11 @@ async def sla_batch(records: Sequence[Record], park: Park) -> Batch:
     changes: list[Change] = []
     for record in records:
         try:
-            event = json.loads(record.value)
-        except ValueError:
-            event = None
-        if not isinstance(event, dict):
+            event = SlaEvent.model_validate_json(record.value)
+        except ValidationError:
             await park(record, "not_an_sla_event")
             continue
-        changes += project_sla(
-            event,
-            partition=record.partition,
-            offset=record.offset,
-            timestamp_ms=record.timestamp_ms,
-        )
+        changes += project_sla(event, partition=record.partition, offset=record.offset)
     return Batch(changes)
 
 
