@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ async def test_gauges_follow_the_state_and_go_to_zero(monkeypatch: pytest.Monkey
     agents = [{"pool": "p", "presence": name} for name in ("present", "present", "away")]
     monkeypatch.setattr(views, "queues", lambda _world: rows)
     monkeypatch.setattr(views, "agents", lambda _world: agents)
-    partition = SimpleNamespace(lock=asyncio.Lock(), world=None)
+    partition = SimpleNamespace(confirmed=nullcontext)
     gauges = Gauges(cast("Any", {0: partition}))
 
     await gauges.look(100_000)

@@ -9,14 +9,18 @@ from vaxel_router.config import RouterSettings
 from vaxel_router.shell.clock import LogClock
 from vaxel_router.shell.gauges import Gauges
 from vaxel_router.shell.http_api import LiveApi
-from vaxel_router.shell.partition import Partition, Ports
+from vaxel_router.shell.partition import Partition
+from vaxel_router.shell.ports import Ports
+from vaxel_router.shell.progress import Progress
+from vaxel_router.shell.startcheck import refuse_wrong_topics
 from vaxel_shared.blobs import FolderBlobs
 from vaxel_shared.clock import SystemClock
-from vaxel_shared.errors import Fatal
 from vaxel_shared.kafka.client import wait_for_broker
+from vaxel_shared.kafka.deadletters import park
 from vaxel_shared.kafka.log import KafkaPartitionLog
 from vaxel_shared.kafka.producer import Producer
 from vaxel_shared.kafka.snapshots import SnapshotStore
+from vaxel_shared.kafka.topic_reader import Record, TopicCursor, TopicReader
 from vaxel_shared.kafka.topics import DECISIONS, SNAPSHOTS, WORK, partition_count, read_log_id
 from vaxel_shared.kafka.writer import ChainWriter
 from vaxel_shared.service import Service
@@ -29,30 +33,27 @@ BROKER_WAIT_MS = 60_000
 async def build(settings: RouterSettings) -> Service:
     """The service, ready to run. Raises Fatal or Retryable."""
     await wait_for_broker(settings, BROKER_WAIT_MS)
+    await refuse_wrong_topics(settings)
     log_id = await read_log_id(settings)
-    topics = (WORK, DECISIONS, SNAPSHOTS)
-    counts = {topic: await partition_count(settings, topic) for topic in topics}
-    if len(set(counts.values())) != 1:
-        raise Fatal(
-            f"work, decisions and snapshots need equal partition counts, not {counts};"
-            " see `vaxel topics check`"
-        )
+    count = await partition_count(settings, WORK)
     producer = await Producer.start(settings, "vaxel/router")
     run_id = uuid.uuid4().hex
     partitions: dict[int, Partition] = {}
-    for number in filter(settings.owns, range(counts[WORK])):
+    for number in filter(settings.owns, range(count)):
         ports = _ports(settings, log_id, number, run_id, producer)
         partitions[number] = Partition(settings, log_id, number, ports)
+    progress = Progress(settings, partitions)
     return Service(
         NAME,
         settings,
         tasks={
             **{f"partition-{number}": item.run for number, item in partitions.items()},
             "gauges": Gauges(partitions).run,
+            "progress": progress.watchdog.run,
         },
         routes=LiveApi(partitions).routes(),
         not_ready=partial(_not_ready, list(partitions.values())),
-        closers=[producer.close],
+        closers=[producer.close, progress.close],
     )
 
 
@@ -62,6 +63,13 @@ def _ports(
     blobs = FolderBlobs(settings.blobs)
     decisions = KafkaPartitionLog(settings, DECISIONS, partition)
     snapshots = KafkaPartitionLog(settings, SNAPSHOTS, partition)
+
+    def open_reader(cursor: TopicCursor) -> TopicReader:
+        return TopicReader(settings, WORK, {partition: cursor}, partitions=[partition])
+
+    async def park_record(record: Record, reason: str) -> None:
+        await park(producer, settings, record, service=NAME, error_class="rejected", reason=reason)
+
     return Ports(
         writer=ChainWriter(
             decisions,
@@ -72,7 +80,8 @@ def _ports(
         ),
         decisions=decisions,
         snapshots=SnapshotStore(snapshots, blobs, log_id=log_id, partition=partition),
-        producer=producer,
+        open_reader=open_reader,
+        park=park_record,
         blobs=blobs,
         clock=LogClock(SystemClock()),
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from vaxel_router.core import views
 from vaxel_router.shell.partition import Partition
+from vaxel_shared.errors import Retryable
 from vaxel_shared.obs import metrics
 
 EVERY_S = 5.0
@@ -39,12 +40,13 @@ class Gauges:
         """Once, at this time of the clock (ms UTC)."""
         queues: list[dict[str, Any]] = []
         agents: Counter[Key] = Counter()
-        for partition in self._partitions.values():
-            async with partition.lock:
-                queues += views.queues(partition.world)
-                agents.update(
-                    (agent["pool"], agent["presence"]) for agent in views.agents(partition.world)
-                )
+        try:
+            for partition in self._partitions.values():
+                async with partition.confirmed() as world:
+                    queues += views.queues(world)
+                    agents.update((one["pool"], one["presence"]) for one in views.agents(world))
+        except Retryable:
+            return  # being restored: what was known a moment ago stands
         self._set_queues(queues, wall_ms)
         for key in self._presences | agents.keys():
             metrics.AGENTS.labels(*key).set(agents[key])

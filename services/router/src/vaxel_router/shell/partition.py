@@ -1,8 +1,9 @@
 """One partition's life: restore, claim, then fold inputs and clock readings into records.
 
 The loop runs at its own pace: fetch, step, append, confirm. Whatever goes wrong on the way, the
-state is thrown away and restored from the log, which is always right. Live questions are answered
-from confirmed state only: they take the lock that a batch holds until it is confirmed.
+state is thrown away and restored from the log, which is always right. From the first input of a
+batch until its acknowledgement, and after any failure until the restore is done, the state is not
+confirmed: nobody may read it, and no snapshot is taken of it.
 """
 
 from __future__ import annotations
@@ -10,28 +11,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from vaxel_router.config import RouterSettings
 from vaxel_router.core import state as states
-from vaxel_router.core.apply import apply_batch
-from vaxel_router.core.engine import Batch, Input
+from vaxel_router.core.engine import Batch, Input, TimerFailed
 from vaxel_router.core.inputs import decode
 from vaxel_router.core.state import State, World
-from vaxel_router.shell.clock import LogClock
+from vaxel_router.shell.intake import Intake, Item
 from vaxel_router.shell.library import PolicyLibrary
-from vaxel_shared.blobs import BlobStore
+from vaxel_router.shell.ports import Ports, WorkReader
+from vaxel_router.shell.restore import restore
+from vaxel_router.shell.snapshotting import AGE_MS_MAX, Snapshots
 from vaxel_shared.contracts import wire
 from vaxel_shared.errors import Fatal, Retryable
-from vaxel_shared.kafka.chain import ChainHalt
-from vaxel_shared.kafka.deadletters import park
-from vaxel_shared.kafka.log import PartitionLog
-from vaxel_shared.kafka.producer import Producer
-from vaxel_shared.kafka.reader import ChainRecord
-from vaxel_shared.kafka.snapshots import SnapshotStore
-from vaxel_shared.kafka.topic_reader import Record, TopicCursor, TopicReader, record_sha256
+from vaxel_shared.kafka.topic_reader import Record, TopicCursor, record_sha256
 from vaxel_shared.kafka.topics import WORK
-from vaxel_shared.kafka.writer import ChainWriter, MustRestore
+from vaxel_shared.kafka.writer import MustRestore
 from vaxel_shared.obs import metrics
 from vaxel_shared.obs.logging import get_logger
 from vaxel_shared.version import ENGINE
@@ -40,22 +37,15 @@ REJECTS_MAX = 3
 """Inputs of the last thousand that the engine could not fold; more is a defect: halt."""
 
 REJECTS_WINDOW = 1_000
-IDLE_MS_MAX = 20 * 3_600_000
-"""An idle partition appends a tick and a snapshot at least daily, so that none ages away."""
-
 RETRY_S_MIN, RETRY_S_MAX = 0.2, 2.0
+FINISH_S, CANCEL_S, CLOSE_S = 4.0, 1.0, 3.0
+"""A stop: for the batch under way, for letting go of it, for a last snapshot. In all below the 9 s
+that a service has."""
 
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What a partition is given: logs, stores and a clock."""
-
-    writer: ChainWriter
-    decisions: PartitionLog
-    snapshots: SnapshotStore
-    producer: Producer
-    blobs: BlobStore
-    clock: LogClock
+_AHEAD = (
+    "an input's time is ahead of the broker's clock by more than 5 s; wait, or restart the router"
+    " to trust it"
+)
 
 
 class Partition:
@@ -67,14 +57,15 @@ class Partition:
         self._partition = partition
         self._ports = ports
         self._library = PolicyLibrary(ports.blobs)
+        self._intake = Intake(self._library, ports.park)
+        self._snapshots = Snapshots(ports.snapshots, partition, settings.snapshot_records)
         self._log = get_logger().bind(partition=partition)
-        self._since_snapshot = 0
         self._last_record_ms = 0
         self._rejected: deque[bool] = deque(maxlen=REJECTS_WINDOW)
-        self._poison: dict[int, str] = {}
         self._trouble: str | None = "restoring"
-        self._saving: asyncio.Task[None] | None = None
-        self.lock = asyncio.Lock()
+        self._pause_s = RETRY_S_MIN
+        self._confirmed = False
+        self._lock = asyncio.Lock()
         self.world = World(State(log_id, partition))
 
     @property
@@ -85,7 +76,7 @@ class Partition:
         return found + [
             f"{where}: pool {pool.name} has no policy; publish one (`vaxel up` does)"
             for pool in self.world.state.pools.values()
-            if pool.policy is None
+            if pool.policy is None and (pool.works or pool.agents)
         ]
 
     @property
@@ -94,137 +85,168 @@ class Partition:
         at = self._ports.writer.position
         return {"partition": self._partition, "offset": at.offset, "seq": at.seq}
 
+    @property
+    def next_input(self) -> int:
+        """The offset of ``vaxel.work`` that is to be folded next."""
+        return self._ports.writer.position.through + 1
+
+    @property
+    def waits_for_blob(self) -> bool:
+        """Whether it stands still on purpose, until a policy's blob is there."""
+        return self._intake.trouble is not None
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the state is what the log says, with nothing under way."""
+        return self._confirmed
+
+    def now_ms(self) -> int:
+        """The broker's time."""
+        return self._ports.clock.now_ms()
+
+    @asynccontextmanager
+    async def confirmed(self) -> AsyncIterator[World]:
+        """The confirmed state, to be read without awaiting; Retryable while it is restored."""
+        if self._trouble == "restoring":
+            raise Retryable(f"partition {self._partition} is being restored; ask again in a moment")
+        async with self._lock:
+            if not self._confirmed:
+                raise Retryable(
+                    f"partition {self._partition} is being restored; ask again in a moment"
+                )
+            yield self.world
+
     async def run(self, stop: asyncio.Event) -> None:
         """Own the partition until ``stop``. Raises Fatal where going on would be wrong."""
-        pause_s = RETRY_S_MIN
+        owning = asyncio.ensure_future(self._own(stop))
+        asked = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({owning, asked}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({owning}, timeout=FINISH_S)
+            if not owning.done():  # a broker that doesn't answer: as safe as a kill
+                self._log.warning("stopping_midway", reason=self._trouble)
+                owning.cancel()
+                await asyncio.wait({owning}, timeout=CANCEL_S)
+            if owning.done() and not owning.cancelled():
+                owning.result()
+            await self._close()
+        finally:
+            asked.cancel()
+            owning.cancel()
+
+    async def _close(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._save_last()
+                await self._ports.writer.close()
+                await self._ports.snapshots.close()
+        except TimeoutError:
+            self._log.warning("close_timed_out")
+
+    async def _own(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            reader: TopicReader | None = None
+            reader: WorkReader | None = None
             try:
-                async with self.lock:
-                    await self._restore()
+                await self._restore()
                 reader = await self._open_reader()
                 self._trouble = None
-                pause_s = RETRY_S_MIN
                 await self._serve(reader, stop)
             except MustRestore as error:
+                self._trouble = "restoring"
                 self._log.warning("must_restore", reason=str(error))
             except Retryable as error:
                 self._trouble = str(error)
                 self._log.warning("retrying", reason=str(error))
                 metrics.RETRIES.labels("partition").inc()
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, RETRY_S_MAX)
+                await _wait(stop, self._pause_s)
+                self._pause_s = min(self._pause_s * 2, RETRY_S_MAX)
             finally:
                 if reader is not None:
                     await reader.close()
-        await self._save_last()
-        await self._ports.writer.close()
-        await self._ports.snapshots.close()
 
     async def _restore(self) -> None:
         """The state at the log's end, from the newest verified snapshot; then the claim."""
-        self._trouble = "restoring"
+        self._confirmed = False
         started = time.monotonic()
         ports = self._ports
-        base = await ports.snapshots.choose(ports.decisions, _digest_of)
-        if base.state is not None:
-            self.world = World(states.decode(base.state))
-        else:
-            self.world = World(State(self._log_id, self._partition))
-        await ports.writer.restore(self._fold, base.position)
-        for pool in self.world.state.pools.values():
-            if pool.policy is not None:
-                await self._library.fetch(pool.policy)
+        await self._snapshots.settle()
+        world, folded = await restore(ports, self._library, self._log_id, self._partition)
         confirmed = await ports.writer.claim(ENGINE, ports.clock.wall_ms())
         ports.clock.set(confirmed.timestamp_ms)
         self._last_record_ms = confirmed.timestamp_ms
+        self._snapshots.restored(folded, confirmed.timestamp_ms)
+        self.world, self._confirmed = world, True
         seconds = time.monotonic() - started
         metrics.RESTORE_SECONDS.labels(str(self._partition)).set(seconds)
-        self._log.info("restored", seq=ports.writer.position.seq, duration_ms=int(seconds * 1000))
+        self._log.info("restored", seq=confirmed.seq, count=folded, duration_ms=int(seconds * 1000))
 
-    def _fold(self, record: ChainRecord) -> None:
-        """One recorded batch, as it was written; a digest in it must be that of our state."""
-        recorded = record.batch.state_digest
-        if recorded is not None and recorded != states.digest(self.world.state):
-            raise ChainHalt(
-                f"decisions partition {self._partition} seq {record.header.seq}: the restored state"
-                " has another digest than the record says; keep the log and report this defect"
-            )
-        apply_batch(self.world, record.batch, record.header.seq)
-
-    async def _open_reader(self) -> TopicReader:
+    async def _open_reader(self) -> WorkReader:
         at = self._ports.writer.position
         sha256 = at.through_sha256.hex() if at.through >= 0 else ""
-        cursor = TopicCursor(WORK, self._partition, at.through, sha256)
-        reader = TopicReader(
-            self._settings, WORK, {self._partition: cursor}, partitions=[self._partition]
-        )
-        await reader.start()
+        reader = self._ports.open_reader(TopicCursor(WORK, self._partition, at.through, sha256))
+        try:
+            await reader.start()
+        except BaseException:
+            await reader.close()
+            raise
         return reader
 
-    async def _serve(self, reader: TopicReader, stop: asyncio.Event) -> None:
+    async def _serve(self, reader: WorkReader, stop: asyncio.Event) -> None:
+        poll_ms = self._settings.poll_ms
         while not stop.is_set():
-            records = await reader.poll(timeout_ms=self._settings.poll_ms)
-            while records:
-                taken = await self._take(records)
-                records = records[taken:]
-                if not taken and self._trouble is not None:
-                    await asyncio.sleep(self._settings.poll_ms / 1000)
+            records = await reader.poll(timeout_ms=poll_ms)
+            items = [Item(r, decode(r.offset, r.timestamp_ms, r.value)) for r in records]
+            while items:
+                taken = await self._take(items)
+                items = items[taken:]
+                if self._trouble is not None:
+                    await _wait(stop, poll_ms / 1000)
                 if stop.is_set():
                     return
-            await self._tick(reader)
+            await self._tick(reader, stop)
 
-    async def _take(self, records: list[Record]) -> int:
-        """Commit one batch of the first of ``records``; answers how many it finished."""
-        inputs = [decode(r.offset, r.timestamp_ms, r.value) for r in records]
-        if self._ports.clock.is_ahead(inputs[0].append_ms):
-            self._trouble = "an input's time is ahead of the broker's clock by more than 5 s; wait, or restart the router to trust it"  # noqa: E501
+    async def _take(self, items: list[Item]) -> int:
+        """Commit one batch of the first of ``items``; answers how many it finished."""
+        if self._ports.clock.is_ahead(items[0].input.append_ms):
+            self._trouble = _AHEAD
             return 0
-        self._trouble = None
-        await self._prepare(records, inputs)
-        async with self.lock:
+        ready = await self._intake.prepare(items)
+        self._trouble = self._intake.trouble if ready == 0 else None
+        if ready == 0:
+            return 0
+        async with self._lock:
             batch, digest = self._begin()
-            taken = self._fill(batch, inputs)
-            await self._commit(batch, digest, records[:taken])
+            taken = self._fill(batch, [item.input for item in items[:ready]])
+            await self._commit(batch, digest, [item.record for item in items[:taken]])
         return taken
 
-    async def _prepare(self, records: list[Record], inputs: list[Input]) -> None:
-        """Have policies at hand, and dead letters parked, before the offset can move."""
-        for record, item in zip(records, inputs, strict=True):
-            if item.command is None or item.offset in self._poison:
-                reason = self._poison.get(item.offset) or item.error or "undecodable"
-                await park(
-                    self._ports.producer,
-                    self._settings,
-                    record,
-                    service="router",
-                    error_class="rejected",
-                    reason=reason,
-                )
-            elif item.command.type == "policy.publish":
-                await self._library.fetch(str(item.command.data.get("version", "")))
-
     def _begin(self) -> tuple[Batch, str | None]:
+        """A new batch; until it is confirmed, the state isn't."""
         seq = self._ports.writer.next_seq
         due = seq > 0 and seq % self._settings.snapshot_records == 0
         digest = states.digest(self.world.state) if due else None
-        wall_ms = self._ports.clock.wall_ms()
-        return Batch(self.world, self._library, seq=seq, wall_ms=wall_ms), digest
+        self._confirmed = False
+        return Batch(
+            self.world, self._library, seq=seq, wall_ms=self._ports.clock.wall_ms()
+        ), digest
 
-    def _fill(self, batch: Batch, inputs: list[Input]) -> int:
+    def _fill(self, batch: Batch, inputs: Sequence[Input]) -> int:
         """Add inputs while there is room; one that the engine can't fold goes alone."""
         taken = 0
+        poison = self._intake.poison
         for item in inputs:
             if self._ports.clock.is_ahead(item.append_ms) or not batch.has_room:
                 break
-            if item.offset in self._poison:
+            if item.offset in poison:
                 if taken == 0:
-                    batch.reject(item, self._poison[item.offset])
+                    batch.reject(item, poison[item.offset])
                     taken = 1
                 break
             try:
                 if not batch.add(item):
                     break
+            except TimerFailed as error:
+                raise self._timer_failed(error) from error
             except Exception as error:  # noqa: BLE001 - a defect must cost one input, not the pool
                 self._note_poison(item, error)
             taken += 1
@@ -238,29 +260,39 @@ class Partition:
                 f"work partition {self._partition}: more than {REJECTS_MAX} of the last"
                 f" {REJECTS_WINDOW} inputs could not be folded: a defect; keep the log, report it"
             ) from error
-        self._poison[item.offset] = f"raised:{type(error).__name__}"
+        self._intake.poison[item.offset] = f"raised:{type(error).__name__}"
         self._log.error("input_raised", offset=item.offset, exception_type=type(error).__name__)
         raise MustRestore("an input could not be folded; restoring without it") from error
 
-    async def _tick(self, reader: TopicReader) -> None:
+    def _timer_failed(self, error: TimerFailed) -> Fatal:
+        return Fatal(
+            f"work partition {self._partition}: the timer {error} can't be fired: a defect; keep"
+            " the log, report it and install a release that mends it"
+        )
+
+    async def _tick(self, reader: WorkReader, stop: asyncio.Event) -> None:
         """Let time pass where the input is drained and something is due."""
-        clock = self._ports.clock
-        reading_ms = clock.now_ms()
-        timer = self.world.next_timer()
-        due = timer is not None and timer[0] <= reading_ms
-        idle = reading_ms - self._last_record_ms > IDLE_MS_MAX
-        if not (due or idle) or not await reader.at_end():
+        reading_ms = self._ports.clock.now_ms()
+        idle = reading_ms - self._last_record_ms > AGE_MS_MAX
+        if not (self._is_due(reading_ms) or idle) or not await reader.at_end():
             return
-        async with self.lock:
-            batch, digest = self._begin()
-            batch.tick(reading_ms)
-            await self._commit(batch, digest, [])
-        if idle:
-            await self._save()
+        done = False
+        while not done and not stop.is_set():
+            async with self._lock:
+                batch, digest = self._begin()
+                try:
+                    done = batch.tick(reading_ms)
+                except TimerFailed as error:
+                    raise self._timer_failed(error) from error
+                await self._commit(batch, digest, [])
+
+    def _is_due(self, now_ms: int) -> bool:
+        timer = self.world.next_timer()
+        return timer is not None and timer[0] <= now_ms
 
     async def _commit(self, batch: Batch, digest: str | None, records: list[Record]) -> None:
         """Append what was decided; from the acknowledgement on it is true."""
-        writer = self._ports.writer
+        writer, clock = self._ports.writer, self._ports.clock
         at = writer.position
         body = batch.close(engine=ENGINE, state_digest=digest)
         last = records[-1] if records else None
@@ -271,21 +303,25 @@ class Partition:
             through=last.offset if last is not None else at.through,
             through_sha256=record_sha256(last.key, last.value) if last else at.through_sha256,
         )
-        metrics.COMMIT_SECONDS.observe(time.monotonic() - started)
-        self._ports.clock.set(confirmed.timestamp_ms)
+        self._confirmed = True
+        self._pause_s = RETRY_S_MIN
+        seconds = time.monotonic() - started
+        metrics.COMMIT_SECONDS.observe(seconds)
+        clock.set(confirmed.timestamp_ms)
         self._last_record_ms = confirmed.timestamp_ms
         self._rejected.extend([False] * len(records))
-        for record in records:
-            self._poison.pop(record.offset, None)
-        self._account(body, confirmed.seq)
-        self._since_snapshot += 1
-        if self._since_snapshot >= self._settings.snapshot_records:
-            await self._save()
+        self._intake.folded(writer.position.through)
+        self._account(body, confirmed.seq, len(records), seconds)
+        if self._snapshots.is_due(confirmed.timestamp_ms):
+            self._snapshots.take(
+                self.world, writer.position, clock.wall_ms(), confirmed.timestamp_ms
+            )
 
-    def _account(self, body: wire.Batch, seq: int) -> None:
+    def _account(self, body: wire.Batch, seq: int, inputs: int, seconds: float) -> None:
+        """One line for a batch; each decision only where somebody looks closely."""
         for decision in body.decisions:
             metrics.DECISIONS.labels(decision.type).inc()
-            self._log.info(
+            self._log.debug(
                 "decided",
                 seq=seq,
                 type=decision.type,
@@ -295,38 +331,29 @@ class Partition:
                 agent_id=decision.agent_id,
                 code=decision.data.get("code"),
             )
-
-    async def _save(self) -> None:
-        """Take a snapshot of the confirmed state; it is written beside the next batches."""
-        if self._saving is not None and not self._saving.done():
-            return
-        self._since_snapshot = 0
-        raw = states.encode(self.world.state)
-        at = self._ports.writer.position
-
-        async def write() -> None:
-            try:
-                await self._ports.snapshots.write(
-                    at,
-                    raw,
-                    digest=_digest_of(raw),
-                    engine=ENGINE,
-                    wall_ms=self._ports.clock.wall_ms(),
-                )
-            except Retryable as error:  # the next one will do
-                self._log.warning("snapshot_failed", reason=str(error))
-
-        self._saving = asyncio.create_task(write())
+        self._log.info(
+            "batch",
+            seq=seq,
+            count=len(body.decisions),
+            batch_count=inputs,
+            duration_ms=int(seconds * 1000),
+            through=self._ports.writer.position.through,
+        )
 
     async def _save_last(self) -> None:
         """On a clean stop, so that the next start has nothing to fold."""
-        if self._trouble is None and self._ports.writer.position.offset >= 0:
-            if self._saving is not None:
-                await self._saving
-            await self._save()
-        if self._saving is not None:
-            await self._saving
+        await self._snapshots.settle()
+        clock = self._ports.clock
+        if self._confirmed:
+            at = self._ports.writer.position
+            self._snapshots.take(self.world, at, clock.wall_ms(), clock.now_ms())
+            await self._snapshots.settle()
 
 
-def _digest_of(raw: bytes) -> str:
-    return states.digest(states.decode(raw))
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    """Sleep, but not past a stop."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
