@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vaxel_shared.kafka.topics import (
+    CLOCKS,
+    CLOCKS_TABLE,
     DEADLETTERS,
     DECISIONS,
     SNAPSHOTS,
@@ -46,12 +48,13 @@ def test_work_decisions_and_snapshots_have_the_same_partitions() -> None:
     assert len({declared(name).partitions_local for name in (WORK, DECISIONS, SNAPSHOTS)}) == 1
 
 
-def test_the_routers_topics_carry_the_brokers_clock() -> None:
-    assert {topic.name for topic in TOPICS if topic.log_append_time} == {WORK, DECISIONS}
+def test_topics_that_time_is_judged_by_carry_the_brokers_clock() -> None:
+    assert {topic.name for topic in TOPICS if topic.log_append_time} == {WORK, DECISIONS, CLOCKS}
 
 
-def test_only_snapshots_are_compacted() -> None:
-    assert [topic.name for topic in TOPICS if topic.cleanup == "compact"] == [SNAPSHOTS]
+def test_only_what_is_looked_up_by_key_is_compacted() -> None:
+    compacted = {topic.name for topic in TOPICS if topic.cleanup == "compact"}
+    assert compacted == {SNAPSHOTS, CLOCKS_TABLE}
 
 
 def test_any_record_that_can_be_parked_fits_a_dead_letter() -> None:

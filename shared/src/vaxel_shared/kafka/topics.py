@@ -31,6 +31,8 @@ SNAPSHOTS = "vaxel.snapshots"
 SLA = "vaxel.sla"
 CLOCKS = "vaxel.clocks"
 DEADLETTERS = "vaxel.deadletters"
+CLOCKS_TABLE = "vaxel.sla-monitor-clocks-changelog"
+"""Faust names it after the application and the table."""
 
 _HOUR_MS = 3_600_000
 _MONTH_MS = 30 * 24 * _HOUR_MS
@@ -53,6 +55,8 @@ class Topic:
     retention_ms: int | None = _MONTH_MS
     log_append_time: bool = False
     max_message_bytes: int = _MIB
+    internal: bool = False
+    """One service's own memory, and no part of the contract."""
 
     @property
     def cleanup(self) -> Literal["delete", "compact"]:
@@ -69,7 +73,10 @@ class Topic:
             "unclean.leader.election.enable": "false",
         }
         if self.retention_ms is None:
-            return settings | {"min.cleanable.dirty.ratio": "0.1", "segment.ms": str(24 * _HOUR_MS)}
+            settings |= {"min.cleanable.dirty.ratio": "0.1", "segment.ms": str(24 * _HOUR_MS)}
+            if self.internal:  # read whole by whoever has lost its disk: kept short
+                settings |= {"segment.ms": str(_HOUR_MS), "segment.bytes": str(16 * _MIB)}
+            return settings
         # A segment goes only as a whole, and only when it is closed.
         segment_ms = min(7 * 24 * _HOUR_MS, max(self.retention_ms // 6, 60_000))
         return settings | {"retention.ms": str(self.retention_ms), "segment.ms": str(segment_ms)}
@@ -82,7 +89,9 @@ TOPICS: tuple[Topic, ...] = (
     Topic(DECISIONS, log_append_time=True, max_message_bytes=RECORD_BYTES_MAX),
     Topic(SNAPSHOTS, retention_ms=None),
     Topic(SLA),
-    Topic(CLOCKS),
+    # By the broker's clock the monitor knows how far time has come there.
+    Topic(CLOCKS, log_append_time=True),
+    Topic(CLOCKS_TABLE, retention_ms=None, internal=True),
     # The original's bytes as base64 within JSON: a third more than the largest of the others.
     Topic(DEADLETTERS, max_message_bytes=4 * _MIB),
 )

@@ -32,6 +32,20 @@ MAIL_SECONDS = histogram(
     "From the end of a mail's DATA to our reply.",
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 25),
 )
+CHAT_SOCKETS = gauge("vaxel_chat_sockets", "Open sockets and event streams of visitors.")
+CHAT_FRAMES = counter("vaxel_chat_frames", "Frames from visitors.", "kind")
+CHAT_REFUSED = counter("vaxel_chat_refused", "Visitors refused or closed, by code.", "reason")
+CHAT_ACK_SECONDS = histogram(
+    "vaxel_chat_ack_seconds",
+    "From a visitor's message to its acknowledgement.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+WEBHOOKS = counter("vaxel_webhooks", "Webhook requests, by how they were answered.", "result")
+WEBHOOK_SECONDS = histogram(
+    "vaxel_webhook_seconds",
+    "From a webhook's request to its answer.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
 
 # Triage
 CONTACTS = counter("vaxel_contacts_triaged", "Interactions handed to the router.", "channel")
@@ -56,6 +70,27 @@ QUEUED = gauge("vaxel_work_waiting", "Work that waits.", "pool", "queue")
 OLDEST = gauge("vaxel_work_oldest_wait_seconds", "Age of the oldest waiting work.", "pool", "queue")
 AGENTS = gauge("vaxel_agents", "Agents, by presence.", "pool", "presence")
 RESTORE_SECONDS = gauge("vaxel_restore_seconds", "How long the last restore took.", "partition")
+
+# SLA monitor
+SLA_EVENTS = counter("vaxel_sla_events", "What became of clocks.", "clock", "kind")
+SLA_CLOCKS = gauge("vaxel_sla_open_clocks", "Clocks that run or stand still.", "clock", "state")
+SLA_WATERMARK = gauge(
+    "vaxel_sla_watermark_seconds",
+    "How far decisions are known, in Unix time; no clock fires beyond.",
+    "partition",
+)
+SLA_DETECTION_SECONDS = histogram(
+    "vaxel_sla_detection_delay_seconds",
+    "From the instant that something was due to its telling.",
+    "clock",
+    buckets=(0.5, 1, 2, 3, 5, 10, 30, 60, 300, 3_600, 86_400),
+)
+SLA_TIMERS = gauge("vaxel_sla_timers", "Deadlines that are waited for.")
+SLA_SKIPPED = counter(
+    "vaxel_sla_ticks_skipped", "Looks at the deadlines that had to be left out.", "reason"
+)
+SLA_NOTICES = counter("vaxel_sla_notices", "Alerts to webhooks and mailboxes.", "kind", "state")
+SLA_INFO = gauge("vaxel_sla_policy_loaded_seconds", "When the policy in use was read, Unix time.")
 
 # Delivery
 EFFECTS = counter("vaxel_effects", "Effects by kind and outcome.", "kind", "state")
