@@ -216,6 +216,11 @@ class WorkEscalated(Contract):
     to_tiers: list[int]
     floor: int
     """The least tier from here on; waiting widens without raising it."""
+    from_priority: int | None = None
+    to_priority: int | None = None
+    clock: str | None = None
+    """The clock whose alert it was, and when that was due."""
+    due_ms: int | None = None
     reason: str
 
 

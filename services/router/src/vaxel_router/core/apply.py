@@ -301,8 +301,17 @@ def _work_stepped(world: World, pool: Pool, decision: Decision, _place: Place) -
     _arm_bars(world, pool, work)
 
 
-def _work_escalated(_world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+def _work_escalated(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
     work = pool.works[_work_id(decision)]
+    priority = decision.data.get("to_priority", work.priority)
+    if priority != work.priority:
+        if work.state == "queued":
+            world.drop_waiting(pool, work)
+        raised = priority - work.priority
+        work.priority = priority
+        pool.cases[work.case_id].priority += raised  # its next work is as urgent
+        if work.state == "queued":
+            world.add_waiting(pool, work)
     work.tiers = list(decision.data["to_tiers"])
     work.floor = decision.data["floor"]
     work.escalations += decision.data["reason"] != "wait"
