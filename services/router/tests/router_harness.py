@@ -56,10 +56,18 @@ agents:
 
 
 class Router:
-    """Each ``send`` is one batch of one input; ``wait`` lets the clock pass."""
+    """Each ``send`` is one batch of one input; ``wait`` lets the clock pass.
+
+    With ``restarts`` each record is followed by another process, restored from a snapshot.
+    """
 
     def __init__(
-        self, routing: str = ROUTING, roster: str = ROSTER, *, publish: bool = True
+        self,
+        routing: str = ROUTING,
+        roster: str = ROSTER,
+        *,
+        publish: bool = True,
+        restarts: bool = False,
     ) -> None:
         self.world = World(State(LOG_ID, 0))
         self.library: dict[str, Policy] = {}
@@ -71,6 +79,7 @@ class Router:
         self.decisions: list[wire.Decision] = []
         self.serial = 0
         self.overridden: set[str] = set()
+        self.restarts = restarts
         if publish:
             self.publish(routing)
             self.roster(roster)
@@ -178,6 +187,8 @@ class Router:
             self.records.append(
                 DecisionRecord(self.seq, self.seq, through + 1, reached, wire.encode(body))
             )
+            if self.restarts:
+                self._restart(reached)
             made += body.decisions
             self.decisions += body.decisions
             if done:
@@ -187,6 +198,16 @@ class Router:
         problems = broken(self.world, frozenset(self.overridden))
         assert not problems, problems
         return made
+
+    def _restart(self, through: int) -> None:
+        """Another process goes on from a snapshot, and says so."""
+        self.world = World(states.decode(states.encode(self.world.state)))
+        self.seq += 1
+        batch = Batch(self.world, self.library, seq=self.seq, wall_ms=self.now_ms)
+        body = batch.close(engine="test", claim={"instance": "0", "run_id": str(self.seq)})
+        self.records.append(
+            DecisionRecord(self.seq, self.seq, through + 1, through, wire.encode(body))
+        )
 
     def replay(self) -> None:
         """The recorded log folds to the same bytes, and restoring it to the same state."""

@@ -289,8 +289,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_full_batches_cut_rosters_policies_presence_and_timers_anywhere() -> None:
-    router = Router()
+@pytest.mark.parametrize("restarts", [False, True])
+def test_full_batches_cut_rosters_policies_presence_and_timers_anywhere(restarts: bool) -> None:
+    router = Router(restarts=restarts)
     for number in range(9):
         router.contact(f"m{number}", queue="general")
     for offer in list(router.pool().offers.values())[:3]:

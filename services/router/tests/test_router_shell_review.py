@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import Any
 
 import pytest
 from router_harness import LOG_ID, ROUTING
-from simulation.simlog import Fate, SimulatedLog, SimulatedPartition
+from simulation.simlog import DrawnFates, Fate, SimulatedLog, SimulatedPartition, random_fates
 
 from vaxel_router.config import RouterSettings
 from vaxel_router.core import engine, step
 from vaxel_router.core import state as states
+from vaxel_router.core.replay import DecisionRecord, WorkRecord, replay_partition
 from vaxel_router.shell import partition as shell
-from vaxel_router.shell import startcheck
+from vaxel_router.shell import progress, startcheck
 from vaxel_router.shell.clock import LogClock
 from vaxel_router.shell.partition import Partition
 from vaxel_router.shell.ports import Ports
@@ -31,8 +33,9 @@ from vaxel_shared.kafka import chain
 from vaxel_shared.kafka.chain import ChainHalt
 from vaxel_shared.kafka.snapshots import SnapshotStore
 from vaxel_shared.kafka.topic_reader import Record, TopicCursor
-from vaxel_shared.kafka.topics import WORK
+from vaxel_shared.kafka.topics import WORK, apply
 from vaxel_shared.kafka.writer import ChainWriter, Displaced
+from vaxel_shared.settings import Settings
 
 HOUR_MS = 3_600_000
 
@@ -191,6 +194,44 @@ async def test_every_outcome_of_an_append_ends_in_one_decision(system: Shell, fa
         assert states.digest(again.world.state) == states.digest(partition.world.state)
 
 
+@pytest.mark.parametrize("seed", range(12))
+async def test_any_trouble_with_the_log_leaves_each_input_decided_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(step, "DECISIONS_MAX", 4)
+    system, rng = Shell(tmp_path, snapshot_records=3), random.Random(seed)
+    blob = pool_policy(validate(Routing, source.parse("routing.yaml", ROUTING.encode())).pools[0])
+    ref = await system.blobs.put("policy", blob)
+    version = policy_version(blob)
+    system.send("policy.publish", {"kind": "routing", "version": version, "ref": ref})
+    bad = [fate for fate in Fate if fate not in (Fate.FINE, Fate.STUCK)]
+    trouble = random_fates(rng, dict.fromkeys(bad, 0.05))
+    system.decisions.fates = DrawnFates(trouble)
+    for _ in range(4):  # lives, each of another process
+        async with Running(system.partition()) as partition:
+            for _ in range(6):
+                system.clock.advance(rng.choice([1, 1_000, 700_000]))
+                system.contact(queue=rng.choice(["billing", "general"]))
+                if rng.random() < 0.3:
+                    system.decisions.deliver_all()
+                await asyncio.sleep(0.002)
+            await until(lambda: partition.next_input == len(system.work))
+        system.decisions.deliver_all()
+    position, records = chain.genesis(LOG_ID, 0), []
+    for raw in system.decisions.records:
+        outcome = chain.accept(position, raw.offset, raw.value)
+        position = outcome.state
+        if isinstance(outcome, chain.Accepted):
+            head, body = outcome.header, raw.value[chain.HEADER_BYTES :]
+            records.append(DecisionRecord(raw.offset, head.seq, head.from_, head.through, body))
+    work = [WorkRecord(r.offset, r.timestamp_ms, r.value) for r in system.work]
+    result = replay_partition(LOG_ID, 0, work, records, {version: blob})
+    assert result.mismatch is None
+    made = [d for record in records for d in wire.decode_batch(record.body).decisions]
+    assert sum(d.type == "case.opened" for d in made) == len(system.work) - 1
+    assert not any(d.type in ("command.repeated", "input.rejected") for d in made)
+
+
 async def test_a_restore_that_fails_half_way_shows_nothing(
     system: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,8 +296,7 @@ async def test_a_missing_policy_holds_up_only_what_comes_after_it(system: Shell)
     data = {"kind": "routing", "version": version, "ref": f"policy/{version}"}
     system.send("policy.publish", data)
     async with Running(system.partition()) as partition:
-        await until(lambda: partition.waits_for_blob)
-        assert partition.next_input == 1
+        await until(lambda: partition.waits_for_blob and partition.next_input == 1)
         assert any(version in reason for reason in partition.reasons)
         await asyncio.sleep(0.05)
         await system.blobs.put("policy", blob)
@@ -406,3 +446,27 @@ async def test_topics_that_are_not_as_declared_stop_the_start(
     lines += ["vaxel.decisions: 1 copies, declared 3; reassign", "vaxel.work: missing"]
     with pytest.raises(Fatal, match=r"vaxel\.decisions: 1 copies.*1 more"):
         await startcheck.refuse_wrong_topics(RouterSettings())
+
+
+@pytest.mark.broker
+async def test_without_topics_the_start_says_what_to_do(
+    make_settings: Callable[..., Settings],
+) -> None:
+    settings = make_settings()
+    with pytest.raises(Fatal, match=r"missing; run `vaxel topics apply`"):
+        await startcheck.refuse_wrong_topics(settings)
+    await apply(settings, local=True)
+    await startcheck.refuse_wrong_topics(settings)
+
+
+async def test_the_watch_over_progress_ends_at_once_when_asked() -> None:
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    watch = progress.Progress(RouterSettings(), {})
+    watch._watchdog._ends = never  # type: ignore[assignment]
+    stop = asyncio.Event()
+    task = asyncio.create_task(watch.run(stop))
+    await asyncio.sleep(0.01)
+    stop.set()
+    await asyncio.wait_for(task, 1)

@@ -49,7 +49,7 @@ async def build(settings: RouterSettings) -> Service:
         tasks={
             **{f"partition-{number}": item.run for number, item in partitions.items()},
             "gauges": Gauges(partitions).run,
-            "progress": progress.watchdog.run,
+            "progress": progress.run,
         },
         routes=LiveApi(partitions).routes(),
         not_ready=partial(_not_ready, list(partitions.values())),

@@ -5,6 +5,7 @@ The lag is the router's own to export: its cursor stands in its decisions, not i
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from vaxel_router.shell.partition import Partition
@@ -16,12 +17,24 @@ from vaxel_shared.settings import Settings
 
 
 class Progress:
-    """Where each partition stands and where its log ends; ``watchdog.run`` is a task."""
+    """Where each partition stands and where its log ends; :meth:`run` is a task."""
 
     def __init__(self, settings: Settings, partitions: Mapping[int, Partition]) -> None:
         self._partitions = partitions
         self._offsets = Offsets(settings)
-        self.watchdog = Watchdog(WORK, self.positions, self.ends)
+        self._watchdog = Watchdog(WORK, self.positions, self.ends)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Watch until ``stop``, at once also where the broker doesn't answer. Raises Fatal."""
+        watching = asyncio.ensure_future(self._watchdog.run(stop))
+        asked = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({watching, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                watching.result()
+        finally:
+            asked.cancel()
+            watching.cancel()
 
     async def positions(self) -> dict[int, int]:
         """The next input of each partition."""
