@@ -60,6 +60,10 @@ class RunInfo(BaseModel):
     broker: str
     smtp: Listener
     mailboxes: list[str]
+    chats: list[str] = []
+    """Ids of the accounts at ``<ingest-chat>/chat/<id>``."""
+    webhooks: list[str] = []
+    """Ids of the accounts at ``<ingest-chat>/hooks/<id>``; their secrets are in the data dir."""
     sink: Listener
     services: dict[str, ServiceInfo]
     tokens: Tokens

@@ -11,6 +11,7 @@ import click
 from vaxel_cli import console, runinfo
 from vaxel_cli.up import ports
 from vaxel_cli.up.account import make_account
+from vaxel_cli.up.hooks import make_missing_secrets
 from vaxel_cli.up.kafka import ForeignBroker, OwnBroker
 from vaxel_cli.up.lock import DataDirLock
 from vaxel_cli.up.services import BROKER_PORTS, ServiceSpec, select
@@ -71,6 +72,7 @@ def up(
     try:
         _check_ports(settings, specs, own_broker=broker == LOCAL)
         create_key(settings.secrets)
+        make_missing_secrets(settings, deployment.channels)
         return asyncio.run(_run(settings, specs, deployment, own_broker=broker == LOCAL))
     finally:
         lock.release()

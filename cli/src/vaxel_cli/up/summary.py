@@ -15,6 +15,10 @@ def summary(settings: Settings, deployment: Deployment, services: list[str], too
     if "ingest-email" in services:
         addresses = ", ".join(deployment.channels.addresses)
         rows.append(("mail in", f"smtp://{settings.bind}:{settings.port('smtp')}  for {addresses}"))
+    if "ingest-chat" in services and deployment.channels.ids("chat"):
+        rows.append(
+            ("chat", f"{settings.url('ingest-chat')}/  a page with the widget, as customer")
+        )
     if "register" in services:
         rows += console(settings, deployment)
         rows.append(("API", f"{settings.url('register')}/api/v1  tokens in run.json"))
@@ -45,6 +49,7 @@ def console(settings: Settings, deployment: Deployment) -> list[tuple[str, str]]
 
 TRY_NEXT = (
     ("ingest-email", "send email --example fi-billing", "a Finnish customer writes about a bill"),
+    ("ingest-chat", 'send chat --text "My parcel is late"', "a visitor chats"),
     ("", "status", "queues, agents, lag"),
     ("register", "explain CASE", "why it went where it went"),
 )

@@ -19,6 +19,7 @@ from vaxel_cli.console import DONE
 from vaxel_cli.up import born
 from vaxel_cli.up.account import Account
 from vaxel_cli.up.environment import environment
+from vaxel_cli.up.hooks import make_missing_secrets
 from vaxel_cli.up.kafka import ForeignBroker, OwnBroker
 from vaxel_cli.up.reload import Reloader
 from vaxel_cli.up.services import ServiceSpec
@@ -160,6 +161,7 @@ class System:
         if not self._ready or self._stop.is_set():
             return
         settings, deployment = self._settings, self._reloader.deployment
+        make_missing_secrets(settings, deployment.channels)
         host = settings.bind
         sink_url = settings.url("sink")
         runinfo.write(
@@ -167,6 +169,8 @@ class System:
                 broker=settings.broker,
                 smtp=runinfo.Listener(host=host, port=settings.port("smtp")),
                 mailboxes=deployment.channels.addresses,
+                chats=deployment.channels.ids("chat"),
+                webhooks=deployment.channels.ids("webhook"),
                 sink=runinfo.Listener(host=host, port=settings.port("sink-smtp"), url=sink_url),
                 services={
                     service.spec.name: runinfo.ServiceInfo(

@@ -87,6 +87,10 @@ class Channels(ConfigModel):
         """The account with this id."""
         return next((item for item in self.accounts if item.id == account_id), None)
 
+    def ids(self, channel: str) -> list[str]:
+        """The ids of a channel's accounts."""
+        return [item.id for item in self.accounts if item.channel == channel]
+
     @property
     def addresses(self) -> list[str]:
         """What customers write mail to."""

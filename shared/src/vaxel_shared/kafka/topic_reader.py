@@ -91,9 +91,10 @@ class TopicReader:
     ``partitions`` names those to read; left out, all of them.
     ``cursors`` are by partition. Where there are none at all, ``cold_start`` (by default the
     settings') decides: "halt" raises Fatal unless the log has never had a record, "genesis" reads
-    from offset 0. Where the store knows some partitions, one that it doesn't know had no record
-    when it was last looked at, and is read from offset 0: that can't pass over anything. Store
-    every partition's cursor right after :meth:`start`, so that the store is never without.
+    from offset 0, "end" what is new from now on (for live views, whose reader asks for the rest).
+    Where the store knows some partitions, one that it doesn't know had no record when it was last
+    looked at, and is read from offset 0: that can't pass over anything. Store every partition's
+    cursor right after :meth:`start`, so that the store is never without.
     """
 
     def __init__(
@@ -102,14 +103,16 @@ class TopicReader:
         topic: str,
         cursors: Mapping[int, TopicCursor],
         *,
-        cold_start: Literal["halt", "genesis"] | None = None,
+        cold_start: Literal["halt", "genesis", "end"] | None = None,
         partitions: Sequence[int] | None = None,
     ) -> None:
         self._settings = settings
         self._topic = topic
         self._cursors = dict(cursors)
         self._only = partitions
-        self._cold_start = "genesis" if cursors else cold_start or settings.cold_start
+        self._cold_start: Literal["halt", "genesis", "end"] = (
+            "genesis" if cursors else cold_start or settings.cold_start
+        )
         self._gaps_allowed = declared(topic).cleanup == "compact"
         self._offsets = Offsets(settings)
         self._consumer: AIOKafkaConsumer | None = None
@@ -124,9 +127,10 @@ class TopicReader:
         begins = await self._offsets.begins(self._topic, own)
         ends = await self._offsets.ends(self._topic, own)
         for partition in own:
-            cursor = self._cursors.get(partition) or self._cold(partition, ends[partition])
-            self._cursors[partition] = cursor
-            await self._verify(cursor, begins[partition], ends[partition])
+            known = self._cursors.get(partition)
+            self._cursors[partition] = known or self._cold(partition, ends[partition])
+            if known is not None or self._cold_start != "end":
+                await self._verify(self._cursors[partition], begins[partition], ends[partition])
         consumer = AIOKafkaConsumer(**consumer_options(self._settings))
         await _bounded(self._settings, consumer, consumer.start())
         self._consumer = consumer
@@ -193,7 +197,8 @@ class TopicReader:
                 f"{self._topic} partition {partition}: no cursor for a log of {end} records; "
                 "restore this service's database, or fold again with VAXEL_COLD_START=genesis"
             )
-        return TopicCursor(self._topic, partition)
+        at_end = self._cold_start == "end"
+        return TopicCursor(self._topic, partition, end - 1 if at_end else -1)
 
     async def _verify(self, cursor: TopicCursor, begin: int, end: int) -> None:
         where = f"{self._topic} partition {cursor.partition}"
@@ -210,8 +215,8 @@ class TopicReader:
                 f"{where}: the cursor is at {cursor.offset}, the log begins at {begin}: "
                 f"{begin - following} records went unread; {_REMEDY}"
             )
-        if cursor.offset < 0 or following == begin:
-            return  # nothing to compare with
+        if cursor.offset < 0 or following == begin or not cursor.sha256:
+            return  # nothing to compare with; a cursor at an end where nothing came yet has no hash
         record = await read_record(self._settings, self._topic, cursor.partition, cursor.offset)
         if record_sha256(record.key, record.value).hex() != cursor.sha256:
             raise Fatal(

@@ -1,0 +1,68 @@
+"""Wires ingest-chat: the one place that knows all its parts."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from vaxel_ingest_chat.config import IngestChatSettings
+from vaxel_ingest_chat.shell.accounts import Accounts
+from vaxel_ingest_chat.shell.edge import Edge
+from vaxel_ingest_chat.shell.feed import Feed
+from vaxel_ingest_chat.shell.health import Health
+from vaxel_ingest_chat.shell.history import History
+from vaxel_ingest_chat.shell.hooks import Hooks
+from vaxel_ingest_chat.shell.intake import SOURCE, Intake
+from vaxel_ingest_chat.shell.pages import Pages
+from vaxel_ingest_chat.shell.session import House
+from vaxel_ingest_chat.shell.web import Web
+from vaxel_shared.blobs import FolderBlobs
+from vaxel_shared.clock import SystemClock
+from vaxel_shared.crypto.keys import Keyring
+from vaxel_shared.kafka.producer import Producer
+from vaxel_shared.service import Service
+
+NAME = "ingest-chat"
+
+
+async def build(settings: IngestChatSettings) -> Service:
+    """The service, ready to run. Raises ``ConfigError``, ``Fatal`` or ``Retryable``."""
+    keyring = Keyring.load(settings.secrets)
+    accounts = Accounts(settings.config_dir, settings.secrets)
+    clock = SystemClock()
+    blobs = FolderBlobs(settings.blobs)
+    producer = await Producer.start(settings, SOURCE)
+    feed = Feed(settings, blobs, settings.chat_recent_messages_max)
+    intake = Intake(
+        sender=producer, blobs=blobs, clock=clock, send_timeout_ms=settings.chat_send_timeout_ms
+    )
+    house = House(
+        settings=settings,
+        keyring=keyring,
+        clock=clock,
+        edge=Edge(settings, lambda: clock.monotonic_ms() / 1000),
+        feed=feed,
+        history=History(
+            settings, feed, settings.chat_history_records_max, settings.chat_history_readers_max
+        ),
+        intake=intake,
+    )
+    visitors = Web(house, accounts)
+    hooks = Hooks(settings, accounts, intake, keyring, clock)
+    health = Health(settings)
+
+    def not_ready() -> list[str]:
+        return health.reasons() or feed.reasons()
+
+    return Service(
+        NAME,
+        settings,
+        tasks={
+            "feed": feed.run,
+            "visitors": visitors.run,
+            "config": partial(accounts.watch, poll_ms=settings.config_poll_ms),
+            "health": health.run,
+        },
+        routes=[*visitors.routes(), *hooks.routes(), *Pages(accounts).routes()],
+        not_ready=not_ready,
+        closers=[producer.close],
+    )

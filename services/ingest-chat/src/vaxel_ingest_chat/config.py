@@ -1,0 +1,61 @@
+"""Settings of chat and webhooks; every limit with its reason. Variables begin with ``VAXEL_``."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from vaxel_shared.settings import Settings
+
+
+class IngestChatSettings(Settings):
+    """What ingest-chat is told by its environment."""
+
+    chat_public_url: str | None = None
+    """Where browsers reach this service, where that isn't its own address: https://chat.shop.example."""
+    chat_proxy_hops: int = Field(default=0, ge=0, le=5)
+    """How many proxies of ours stand before it: the visitor's address is that many places from the
+    right of X-Forwarded-For. With 0 that header is believed by nobody."""
+    chat_frame_bytes_max: int = Field(default=40_000, ge=1_000)
+    """Of one frame or request: the longest text in four bytes a character, and its envelope."""
+    chat_text_chars_max: int = Field(default=8_000, ge=1)
+    """Of one message: three pages. Longer things are mails."""
+    chat_messages_per_second_max: float = Field(default=2.0, gt=0)
+    """Of one conversation, over time: nobody types faster."""
+    chat_messages_burst_max: int = Field(default=20, ge=1)
+    """Of one conversation at once: what a visitor wrote while the line was down."""
+    chat_frames_per_second_max: float = Field(default=10.0, gt=0)
+    """Of any kind, of one socket, over time."""
+    chat_frames_burst_max: int = Field(default=60, ge=1)
+    """Of any kind, of one socket, at once."""
+    chat_pending_max: int = Field(default=32, ge=1)
+    """Messages of one socket that wait for the broker: above the burst, so it takes a flood."""
+    chat_outgoing_max: int = Field(default=500, ge=10)
+    """Frames that wait for a slow visitor; then the socket is closed, to resume from its cursor."""
+    chat_sockets_max: int = Field(default=10_000, ge=1)
+    """Open at once, event streams included: each takes about 50 kB."""
+    chat_sockets_per_ip_max: int = Field(default=50, ge=1)
+    """From one network (/24 or /64): an office. This machine itself is not limited."""
+    chat_conversations_per_ip_per_minute_max: int = Field(default=60, ge=1)
+    """New ones from one network. This machine itself is not limited."""
+    chat_hello_timeout_ms: int = Field(default=10_000, ge=50)
+    """Upgrade to first frame."""
+    chat_heartbeat_ms: int = Field(default=25_000, ge=50)
+    """Between two pings; a socket without pong for half of it is dead. Proxies cut after 60 s."""
+    chat_idle_timeout_ms: int = Field(default=1_800_000, ge=50)
+    """Without a word from either side; the widget comes back when its page is looked at."""
+    chat_token_ttl_ms: int = Field(default=30 * 24 * 3_600_000, ge=1_000)
+    """How long a visitor may continue: as long as the log is kept."""
+    chat_history_records_max: int = Field(default=50_000, ge=100)
+    """Records of the log read at a time for one who was long away; then others have a turn."""
+    chat_history_readers_max: int = Field(default=4, ge=1)
+    """Visitors for whom the log is read at once; the others wait their turn."""
+    chat_recent_messages_max: int = Field(default=50_000, ge=0)
+    """Messages remembered, so that whoever comes back soon needs no reading of the log: 50 MB."""
+    chat_send_timeout_ms: int = Field(default=5_000, ge=100)
+    """A message to its acknowledgement; then the visitor is told "not sent yet"."""
+    hook_timeout_ms: int = Field(default=9_000, ge=100)
+    """A webhook to its answer: providers wait ten seconds or longer."""
+    hook_inflight_max: int = Field(default=200, ge=1)
+    """Webhooks handled at once; the others are told to come back."""
+    config_poll_ms: int = Field(default=500, ge=50)
+    """How often channels.yaml and the secrets are looked at."""

@@ -1,0 +1,1 @@
+"""Sockets, requests, the log."""
