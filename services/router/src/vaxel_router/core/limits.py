@@ -17,13 +17,13 @@ INPUT_BYTES_MAX = 64 * 1024
 INTEGER_MAX = 2**53
 """Integers that every JSON reader has exactly, and that sums of two can't carry out of 64 bits."""
 
-STRING_MAX = 512
+STRING_MAX = 1024
 """Characters of an id, a code, a key or a reference; longer ones would be texts."""
 
-COLLECTION_MAX = 100
+COLLECTION_MAX = 512
 """Skills, labels and the like of one contact or agent."""
 
-DEPTH_MAX = 8
+DEPTH_MAX = 12
 """Levels of nesting; the contract needs four."""
 
 LANGUAGES_MAX = 20
