@@ -30,7 +30,9 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, Entry] = {
     "up": Entry("vaxel_cli.up.command:up", "Run the whole system on this machine."),
     "login": Entry("vaxel_cli.commands.login:login", "A one-time link into the console."),
-    "send": Entry("vaxel_cli.commands.send:send", "Send one contact in, for trying things out."),
+    "send": Entry(
+        "vaxel_cli.commands.sendchat:send", "Send one contact in, for trying things out."
+    ),
     "status": Entry("vaxel_cli.commands.status:status", "Queues, agents, topics and lag."),
     "explain": Entry("vaxel_cli.commands.explain:explain", "Why a case went where it went."),
     "agent": Entry("vaxel_cli.commands.agent:agent", "Set an agent away or back."),
@@ -42,7 +44,8 @@ COMMANDS: dict[str, Entry] = {
     "replay": Entry("vaxel_cli.commands.replay:replay", "Fold a log again; compare every byte."),
     "sla": Entry("vaxel_cli.commands.sla:sla", "Business time: due, elapsed, explain, lint."),
     "dlq": Entry("vaxel_cli.commands.dlq:dlq", "List, show and replay dead letters."),
-    "normalize": Entry("vaxel_cli.commands.normalize:normalize", "Raw mail in, interaction out."),
+    "normalize": Entry("vaxel_cli.commands.webhook:normalize", "Raw input in, interaction out."),
+    "verify": Entry("vaxel_cli.commands.webhook:verify", "Whether a webhook's signature holds."),
 }
 
 

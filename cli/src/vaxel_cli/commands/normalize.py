@@ -66,11 +66,11 @@ def email(
     """
     if as_json and as_jsonl:
         raise wrong_use("choose --json or --jsonl")
-    received_ms = _instant_ms(received_at)
-    channels, keyring = _channels(config_dir), _keyring(data_dir)
+    received_ms = instant_ms(received_at)
+    channels, keyring = configured(config_dir), keyring_of(data_dir)
     failed = 0
     printed: list[dict[str, Any]] = []
-    for name, raw in _read(files):
+    for name, raw in read_files(files):
         if isinstance(raw, str):
             failed, item = failed + 1, {"file": name, "error": raw}
         else:
@@ -88,7 +88,7 @@ def email(
         raise answer_is_no(f"{failed} of {len(files)} can't be read; each says why in its place")
 
 
-def _read(files: tuple[str, ...]) -> Iterator[tuple[str, bytes | str]]:
+def read_files(files: tuple[str, ...]) -> Iterator[tuple[str, bytes | str]]:
     """Each file's bytes, or why it can't be read; never more than a blob may hold."""
     for name in files:
         try:
@@ -111,7 +111,7 @@ def _account(channels: Channels | None, interaction: Interaction) -> AccountRef:
     return replace(UNKNOWN_ACCOUNT, address=addresses[0] if addresses else "")
 
 
-def _channels(config_dir: Path | None) -> Channels | None:
+def configured(config_dir: Path | None) -> Channels | None:
     """The accounts of the configuration, if there is one; a broken one is said and left out."""
     folder = runinfo.find_config_dir(config_dir)
     if not (folder / "channels.yaml").is_file():
@@ -127,7 +127,8 @@ def _channels(config_dir: Path | None) -> Channels | None:
         return None
 
 
-def _keyring(data_dir: Path | None) -> Keyring:
+def keyring_of(data_dir: Path | None) -> Keyring:
+    """The data dir's key; zeros where there is none."""
     folder = runinfo.find_data_dir(data_dir) / "secrets"
     return Keyring.load(folder) if (folder / KEY_FILE).exists() else Keyring(DEVELOPMENT_KEY)
 
@@ -138,7 +139,8 @@ def _store(folder: Path, parts: list[Blob]) -> None:
         store.put_now(part.kind, part.data)
 
 
-def _instant_ms(text: str | None) -> int:
+def instant_ms(text: str | None) -> int:
+    """ISO 8601 with an offset as milliseconds UTC; now where nothing is said. Raises (exit 2)."""
     if text is None:
         return time.time_ns() // 1_000_000
     try:

@@ -91,10 +91,10 @@ def send_email(
     if not as_json:
         out.print(f"taken by {result['to']} after {result['taken_ms']} ms: {said}", markup=False)
     if wait:
-        found = _follow(Api.register(run), begun, timeout_s)
+        found = follow(Api.register(run), begun, timeout_s)
         result |= asdict(found)
         if not as_json:
-            _tell(found)
+            tell(found)
     if as_json:
         print_json(result)
 
@@ -161,8 +161,8 @@ def _newest_of_ours(run: runinfo.RunInfo, customer: str) -> dict[str, Any]:
     return newest
 
 
-def _follow(api: Api, begun: routed.Begun, timeout_s: float) -> routed.Routed:
-    """Ask the register until the mail is offered or waits, showing that we are waiting."""
+def follow(api: Api, begun: routed.Begun, timeout_s: float) -> routed.Routed:
+    """Ask the register until it is offered or waits, showing that we are waiting."""
     with err.status("waiting for the case"):
         deadline = time.monotonic() + timeout_s
         found: routed.Routed | None = None
@@ -172,13 +172,12 @@ def _follow(api: Api, begun: routed.Begun, timeout_s: float) -> routed.Routed:
                 break
             time.sleep(routed.PAUSE_S)
     if found is None:
-        raise answer_is_no(
-            f"the mail is taken, but it is no case after {timeout_s:g} s: `vaxel status`"
-        )
+        raise answer_is_no(f"it is taken, but it is no case after {timeout_s:g} s: `vaxel status`")
     return found
 
 
-def _tell(found: routed.Routed) -> None:
+def tell(found: routed.Routed) -> None:
+    """What became of it, for a person."""
     line = f"case {found.case} in {found.queue} after {found.case_after_ms} ms"
     out.print(f"{line} ({found.what})", markup=False)
     if found.offered_to is not None:
