@@ -4,7 +4,7 @@
 set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(shared services/ingest-email services/ingest-chat services/triage services/router services/delivery services/register cli)
+packages=(shared services/ingest-email services/ingest-chat services/triage services/router services/delivery services/register services/sla-monitor cli)
 # What fetching the jars needs of the lock (jgo with its dependencies): installed first, so that the
 # jars, which take longest, come in beside everything else.
 fetcher=(jgo cjdk click progressbar2 python-utils typing-extensions requests certifi

@@ -31,6 +31,7 @@ SERVICES = (
     ServiceSpec("triage", "vaxel_triage", "understands"),
     ServiceSpec("ingest-email", "vaxel_ingest_email", "takes mail in", ("smtp",)),
     ServiceSpec("ingest-chat", "vaxel_ingest_chat", "takes chats and webhooks in"),
+    ServiceSpec("sla-monitor", "vaxel_sla_monitor", "keeps the clocks"),
     ServiceSpec("delivery", "vaxel_delivery", "does what was decided"),
     ServiceSpec("register", "vaxel_register", "cases and API"),
 )

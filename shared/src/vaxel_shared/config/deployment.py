@@ -9,13 +9,16 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from vaxel_shared.config import source
+from vaxel_shared.clock import SystemClock
+from vaxel_shared.config import sla, source
 from vaxel_shared.config.channels import Channels
 from vaxel_shared.config.connectors import Connectors
 from vaxel_shared.config.document import ConfigError, Document, Path_, Problem
 from vaxel_shared.config.expressions import FaultyRulesError, RuleBook
 from vaxel_shared.config.roster import Roster
 from vaxel_shared.config.routing import Routing
+from vaxel_shared.config.sla import Sla
+from vaxel_shared.config.sla_lint import errors
 from vaxel_shared.config.source import hint
 
 M = TypeVar("M", bound=BaseModel)
@@ -42,6 +45,8 @@ class Deployment:
     connectors: Connectors
     documents: Mapping[str, Document] = field(default_factory=dict, compare=False, repr=False)
     """Each file as it was read, by name without ``.yaml``: for problems found later."""
+    sla: Sla = sla.EMPTY
+    """Without a file there are no clocks."""
 
 
 def load(folder: Path) -> Deployment:
@@ -65,10 +70,16 @@ def load(folder: Path) -> Deployment:
 
     channels, routing = one("channels", Channels), one("routing", Routing)
     roster, connectors = one("roster", Roster), one("connectors", Connectors)
-    if channels is None or routing is None or roster is None or connectors is None:
+    promises = _sla(folder / sla.FILE, problems)
+    if channels is None or routing is None or roster is None or connectors is None or problems:
         raise ConfigError(problems)
-    loaded = Deployment(channels, routing, roster, connectors, documents)
-    problems = [*_check_accounts(loaded), *_check_rules(loaded), *_check_languages(loaded)]
+    loaded = Deployment(channels, routing, roster, connectors, documents, promises)
+    problems = [
+        *_check_promises(loaded),
+        *_check_accounts(loaded),
+        *_check_rules(loaded),
+        *_check_languages(loaded),
+    ]
     problems += _check_agents(loaded)
     if problems:
         raise ConfigError(problems)
@@ -80,6 +91,38 @@ def _duplicates(name: str, document: Document) -> list[Problem]:
         problem
         for path, key, same in _UNIQUE.get(name, ())
         for problem in source.duplicates(document, path, key, same)
+    ]
+
+
+def _sla(path: Path, problems: list[Problem]) -> Sla:
+    """``sla.yaml`` if there is one; what is wrong with it is added to ``problems``."""
+    if not path.exists():
+        return sla.EMPTY
+    try:
+        found = sla.load(path)
+    except ConfigError as error:
+        problems.extend(error.problems)
+        return sla.EMPTY
+    problems.extend(errors(found, SystemClock().wall_ms()))
+    return found
+
+
+def _check_promises(loaded: Deployment) -> list[Problem]:
+    """Policies for a pool or queue that doesn't exist."""
+    pools = loaded.routing.pools
+    known = {
+        "pool": [pool.name for pool in pools],
+        "queue": sorted({queue.name for pool in pools for queue in pool.queues}),
+    }
+    return [
+        loaded.sla.document.problem(
+            ("policies", index, "when", key),
+            f"no {key} {name!r} in routing.yaml; {hint(name, names)}",
+        )
+        for index, policy in enumerate(loaded.sla.file.policies)
+        for key, names in known.items()
+        for name in getattr(policy.when, key)
+        if name not in names
     ]
 
 

@@ -187,7 +187,7 @@ class Policy(Located):
         return self.first_response if clock == "first_response" else self.resolution
 
 
-class Webhook(ConfigModel):
+class Webhook(Located):
     """Where alerts are POSTed, in the shape of Alertmanager's webhook (version 4)."""
 
     url: str = Field(pattern=r"^https?://[^\s]+$")

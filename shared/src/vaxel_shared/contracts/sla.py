@@ -117,6 +117,8 @@ class SlaEvent(Contract):
     due_ms: int | None = None
     share: int | None = None
     retracts: str | None = None
+    told: list[str] = Field(default_factory=list)
+    """The stages that stand: what was told of this clock and not taken back."""
     catchup: bool = False
     reason: str | None = None
     priority_at_least: int | None = None

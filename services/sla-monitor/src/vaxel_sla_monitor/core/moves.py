@@ -1,0 +1,81 @@
+"""Which decisions move a clock, and what of them a clock needs.
+
+A decision that moves none gives nothing; ``vaxel.clocks`` holds no more than what the clocks read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vaxel_shared import ids
+from vaxel_shared.contracts.sla import CaseFacts, Move
+from vaxel_shared.contracts.wire import Decision
+
+CONTACTS = frozenset({"case.opened", "case.joined", "case.reopened"})
+ENDINGS = frozenset({"case.closed", "case.merged", "case.handed_over"})
+MOVERS = CONTACTS | ENDINGS | {
+    "case.replied", "case.waiting", "case.resolved", "work.queued", "work.escalated",
+}  # fmt: skip
+
+
+def move_of(decision: Decision, *, partition: int, seq: int, index: int) -> Move | None:
+    """The move that a decision is; None where it moves no clock."""
+    if decision.type not in MOVERS or decision.case_id is None:
+        return None
+    data = decision.data
+    return Move(
+        type=decision.type,
+        case_id=decision.case_id,
+        pool=decision.pool,
+        partition=partition,
+        seq=seq,
+        index=index,
+        at_ms=decision.at_ms,
+        facts=_facts(decision.type, data),
+        received_at_ms=_whole(data.get("received_at_ms")),
+        waits_for=_word(data.get("waits_for")),
+        reason=_word(data.get("reason")),
+    )
+
+
+def move_id(log_id: str, move: Move) -> str:
+    """The id of a move's record: it is the decision's place, so a repeat has it too."""
+    return ids.event_id("move", log_id, str(move.partition), str(move.seq), str(move.index))
+
+
+def _facts(kind: str, data: dict[str, Any]) -> CaseFacts:
+    if kind in CONTACTS:
+        labels, automatic = data.get("labels"), data.get("automatic")
+        opening = kind == "case.opened"
+        return CaseFacts(
+            number=_word(data.get("number")),
+            # Where a later message would go by itself doesn't move the case: work.queued does.
+            queue=_word(data.get("queue")) if opening else None,
+            priority=_whole(data.get("priority")) if opening else None,
+            channel=_word(data.get("channel")) if opening else None,
+            account=_word(data.get("account")) if opening else None,
+            language=_word(data.get("language")) if opening else None,
+            labels=_words(labels) if opening else None,
+            automatic=(automatic is True) if opening else None,
+        )
+    if kind == "work.queued":
+        return CaseFacts(
+            queue=_word(data.get("queue")),
+            priority=_whole(data.get("priority")),
+            language=_word(data.get("language")),
+        )
+    if kind == "work.escalated":
+        return CaseFacts(priority=_whole(data.get("to_priority")))
+    return CaseFacts()
+
+
+def _whole(value: Any) -> int | None:
+    return value if type(value) is int else None
+
+
+def _word(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _words(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

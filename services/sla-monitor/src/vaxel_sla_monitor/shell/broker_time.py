@@ -1,0 +1,30 @@
+"""The broker's clock, as far as we can be sure: never ahead of it.
+
+Every acknowledgement on a topic with append time says what the broker's clock showed; since then at
+least as much has passed there as our monotonic clock has counted since we heard it.
+"""
+
+from __future__ import annotations
+
+from vaxel_shared.clock import Clock
+
+
+class BrokerTime:
+    """Unknown until something was heard."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._heard: tuple[int, int] | None = None
+
+    def heard(self, append_ms: int) -> None:
+        """An acknowledgement's append time, just received."""
+        now_ms = self.now_ms()
+        if now_ms is None or append_ms > now_ms:
+            self._heard = (append_ms, self._clock.monotonic_ms())
+
+    def now_ms(self) -> int | None:
+        """What the broker's clock shows at least."""
+        if self._heard is None:
+            return None
+        append_ms, at_ms = self._heard
+        return append_ms + self._clock.monotonic_ms() - at_ms
