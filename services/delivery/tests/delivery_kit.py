@@ -4,6 +4,7 @@ import itertools
 import json
 import textwrap
 
+from msgspec import structs
 from sqlalchemy import select
 
 from vaxel_delivery.bootstrap import MIGRATIONS
@@ -11,11 +12,13 @@ from vaxel_delivery.config import LiveFiles
 from vaxel_delivery.core.effects import Outcome
 from vaxel_delivery.core.kept import keep
 from vaxel_delivery.core.project import Place, Unreadable, changes
+from vaxel_delivery.shell.carriers import Carriers, Way, log_way
 from vaxel_delivery.shell.dispatch import Dispatcher
+from vaxel_delivery.shell.hooks import hook_way
 from vaxel_delivery.shell.outbox import Outbox
 from vaxel_delivery.shell.prepare import Preparer
 from vaxel_delivery.shell.publish import Publisher
-from vaxel_delivery.shell.relay import RelayGate
+from vaxel_delivery.shell.relay import relay_gate
 from vaxel_delivery.shell.store import Store
 from vaxel_delivery.shell.tables import EFFECTS
 from vaxel_shared import ids
@@ -31,12 +34,14 @@ LOG_ID = "0" * 31 + "1"
 CASE = ids.case_id("contact-1")
 NUMBER = "S7K-00042-P"
 CONVERSATION = "support|email|support|abc"
+CHAT = "support|chat|web|def"
 CHANNELS = """\
 deployment: test
 languages: [en, fi, sv, de, et, fr]
 default_language: en
 accounts:
   - {id: support, address: support@vaxel.example, pool: support, queue: general}
+  - {id: web, channel: chat, pool: support, queue: general}
 """
 CONNECTORS = """\
 mail:
@@ -109,7 +114,7 @@ class Topics:
 class Box:
     """One delivery over a data dir; ``run`` names the process."""
 
-    def __init__(self, settings, relay=None, topics=None, run="run-1", clock=None):
+    def __init__(self, settings, relay=None, topics=None, run="run-1", clock=None, hook=None):
         self.settings = settings
         self.relay = relay or Relay()
         self.topics = topics or Topics()
@@ -127,6 +132,7 @@ class Box:
             keyring=self.keyring,
             base_url=lambda: "https://desk.example",
         )
+        self.hook = hook or Relay()
         self.dispatcher = self.make_dispatcher()
         self.seq = itertools.count()
 
@@ -134,9 +140,12 @@ class Box:
         return Dispatcher(
             outbox=self.outbox,
             preparer=self.preparer,
-            sender=self.relay,
+            carriers=Carriers(
+                mail=Way(self.relay, relay_gate()),
+                log=log_way(self.publisher),
+                hooks=lambda name: hook_way(name, self.hook),
+            ),
             publisher=self.publisher,
-            gate=RelayGate(),
             clock=self.clock,
             ready=lambda: True,
         )
@@ -145,7 +154,7 @@ class Box:
         """Fold one batch of decisions; answers its seq."""
         seq = next(self.seq)
         batch = Batch(engine="test", wall_ms=self.clock.wall_ms(), decisions=list(decisions))
-        found = changes(Place(LOG_ID, 0, seq), batch)
+        found = changes(Place(LOG_ID, 0, seq, self.files.now.routes()), batch)
         assert not [item for item in found if isinstance(item, Unreadable)], "the kit's own mistake"
         await self.store.fold(found, [])
         return seq
@@ -221,6 +230,28 @@ def work_queued():
         "reason": "new",
     }
     return decision("work.queued", data)
+
+
+def chat_message(contact_id="contact-1", **changes):
+    """A visitor's message in a live chat, as ingest would have written it."""
+    plain = {
+        "id": contact_id,
+        "conversation_key": CHAT,
+        "channel": "chat",
+        "account": "web",
+        "direction": "inbound",
+        "kind": "message",
+        "sender": {"external_id": "visitor-1", "name": "Maija"},
+        "text": "Missä pakettini on?",
+        "received_at": "2026-11-22T10:00:00.000Z",
+    }
+    return Interaction.model_validate(plain | changes)
+
+
+def in_chat(decision_):
+    """The same decision about the chat instead of the mail."""
+    where = {"conversation_key": CHAT, "channel": "chat", "account": "web"}
+    return structs.replace(decision_, data=decision_.data | where)
 
 
 def notice_due(contact_id="contact-1", language="fi", conversation=CONVERSATION):

@@ -86,7 +86,9 @@ async def press(box, verb, change, **data):
             await asyncio.sleep(0.01)
     if isinstance(change, OfferClosed):
         await box.store.fold([change], [])
-    box.waiters.tell([change])
+        box.waiters.tell([change])
+    else:
+        box.waiters.tell([], [change])
     return await pressing
 
 

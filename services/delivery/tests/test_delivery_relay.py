@@ -11,7 +11,7 @@ from vaxel_delivery.core.effects import Next, Outcome
 from vaxel_delivery.core.kept import keep
 from vaxel_delivery.core.mails import Sender, Thread, acknowledgement, reply
 from vaxel_delivery.core.texts import LANGUAGES
-from vaxel_delivery.shell.relay import PAUSE_MS_MAX, RelayGate
+from vaxel_delivery.shell.gate import PAUSE_MS_MAX, Gate
 from vaxel_delivery.shell.smtp import SmtpSender
 from vaxel_shared.config.connectors import Relay
 from vaxel_shared.settings import Settings
@@ -114,7 +114,7 @@ async def test_what_the_relay_answers_is_what_is_said(far, answers, outcome):
 async def test_a_relay_that_is_not_there_is_unreachable():
     relay = Relay(host="127.0.0.1", port=free_port(), tls="none")
     assert await SmtpSender(Settings(), lambda: relay).send(mail()) == Outcome(
-        "later", "relay_unreachable"
+        "later", "relay_unreachable", trouble=True
     )
 
 
@@ -124,7 +124,7 @@ async def test_tls_that_was_asked_for_is_never_done_without(far):
     for tls in ("starttls", "implicit"):
         relay = Relay(host=plain.host, port=plain.port, tls=tls)
         answer = await asyncio.wait_for(SmtpSender(Settings(), lambda r=relay: r).send(mail()), 40)
-        assert answer == Outcome("later", "relay_unreachable")
+        assert answer == Outcome("later", "relay_unreachable", trouble=True)
     assert handler.got == []
 
 
@@ -133,7 +133,7 @@ async def test_a_login_without_its_password_file_says_so(far, tmp_path):
     plain = sender._relay()
     relay = Relay(host=plain.host, port=plain.port, tls="none", username="u", password_file="none")
     sender = SmtpSender(Settings(secrets_dir=tmp_path), lambda: relay)
-    assert await sender.send(mail()) == Outcome("later", "relay_login")
+    assert await sender.send(mail()) == Outcome("later", "relay_login", trouble=True)
     assert handler.got == []
 
 
@@ -153,8 +153,8 @@ async def test_odd_but_real_addresses_reach_the_relay_whole(far):
 
 
 def test_a_gate_lets_one_through_a_pause_while_the_relay_is_away_and_all_when_it_is_back():
-    gate, now_ms = RelayGate(), 0
-    down, up = Outcome("later", "relay_unreachable"), Outcome("refused", "smtp_550")
+    gate, now_ms = Gate(lambda *_: None, chance=lambda: 0.0), 0
+    down, up = Outcome("later", "relay_unreachable", trouble=True), Outcome("refused", "smtp_550")
     assert gate.admit(now_ms)
     gate.judge(down, now_ms)
     assert not gate.admit(now_ms)

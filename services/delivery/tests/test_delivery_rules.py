@@ -107,7 +107,7 @@ def test_of_an_interaction_only_what_an_answer_needs_is_kept():
     assert len(kept.first_lines) == FIRST_LINES_CHARS_MAX
     assert kept.first_lines.endswith("…")
     assert keep(interaction(direction="outbound")) is None
-    assert keep(interaction(channel="whatsapp")) is None
+    assert keep(interaction(channel="whatsapp", kind="reaction")) is None
 
 
 def test_hostile_ids_are_not_kept():
@@ -185,7 +185,7 @@ def test_lanes_part_agents_and_customers_and_join_what_goes_to_one_customer():
     assert len(set(lanes)) == 3
 
 
-@pytest.mark.parametrize("type_", ["case.noted", "agent.changed", "work.assigned", "future.thing"])
+@pytest.mark.parametrize("type_", ["case.noted", "agent.changed", "work.wrapping", "future.thing"])
 def test_decisions_that_ask_for_nothing_change_nothing(type_):
     assert fold(decision(type_, {})) == []
 

@@ -8,13 +8,16 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from vaxel_delivery.config import LiveFiles
+from vaxel_delivery.shell.carriers import Carriers, Way, log_way
 from vaxel_delivery.shell.dispatch import Dispatcher
 from vaxel_delivery.shell.feed import DecisionsFeed, InteractionsFeed, Pace
+from vaxel_delivery.shell.guarded_http import GuardedHttp
+from vaxel_delivery.shell.hooks import HookSender, hook_way
 from vaxel_delivery.shell.lock import only_one
 from vaxel_delivery.shell.outbox import Outbox
 from vaxel_delivery.shell.prepare import Preparer
 from vaxel_delivery.shell.publish import SOURCE, Publisher
-from vaxel_delivery.shell.relay import RelayGate
+from vaxel_delivery.shell.relay import relay_gate
 from vaxel_delivery.shell.smtp import SmtpSender
 from vaxel_delivery.shell.store import Store
 from vaxel_delivery.shell.waiters import Waiters
@@ -74,13 +77,13 @@ async def _build(settings: Settings, opened: AsyncExitStack) -> Service:
         keyring=keyring,
         base_url=lambda: (files.now.connectors.public_url or settings.url(NAME)).rstrip("/"),
     )
-    publisher, waiters = Publisher(producer, clock), Waiters()
+    publisher, waiters, http = Publisher(producer, clock), Waiters(), GuardedHttp()
+    opened.push_async_callback(http.close)
     dispatcher = Dispatcher(
         outbox=Outbox(store, uuid.uuid4().hex),
         preparer=preparer,
-        sender=SmtpSender(settings, lambda: files.now.connectors.mail.relay),
+        carriers=_carriers(settings, files, publisher, http, clock),
         publisher=publisher,
-        gate=RelayGate(),
         clock=clock,
         ready=lambda: decisions.caught_up and interactions.caught_up,
     )
@@ -88,21 +91,20 @@ async def _build(settings: Settings, opened: AsyncExitStack) -> Service:
     opened.push_async_callback(decisions_reader.close)
     opened.push_async_callback(interactions_reader.close)
     wake = dispatcher.wake.set
-    decisions = DecisionsFeed(decisions_reader, store, waiters, parking, wake)
+    decisions = DecisionsFeed(decisions_reader, store, waiters, parking, wake, routes=files.routes)
     interactions = InteractionsFeed(interactions_reader, store, clock, parking, wake)
     await interactions.begin()
     await decisions.begin()
 
-    pages = Pages(
-        offer=store.offer,
-        facts=preparer.facts,
-        answers=publisher,
+    pages = _pages(
+        store=store,
+        preparer=preparer,
+        publisher=publisher,
         waiters=waiters,
+        files=files,
         keyring=keyring,
-        language=lambda: files.now.channels.default_language,
         clock=clock,
     )
-
     return Service(
         name=NAME,
         settings=settings,
@@ -117,7 +119,42 @@ async def _build(settings: Settings, opened: AsyncExitStack) -> Service:
         },
         routes=pages.routes(),
         not_ready=lambda: _not_ready(decisions, interactions),
-        closers=[store.close, producer.close, decisions_reader.close, interactions_reader.close],
+        closers=[
+            store.close,
+            producer.close,
+            http.close,
+            decisions_reader.close,
+            interactions_reader.close,
+        ],
+    )
+
+
+def _pages(
+    *, store: Store, preparer: Preparer, publisher: Publisher, waiters: Waiters, files: LiveFiles,
+    keyring: Keyring, clock: Clock,
+) -> Pages:  # fmt: skip
+    """The pages behind offers' links."""
+    return Pages(
+        offer=store.offer,
+        facts=preparer.facts,
+        answers=publisher,
+        waiters=waiters,
+        keyring=keyring,
+        language=lambda: files.now.channels.default_language,
+        clock=clock,
+    )
+
+
+def _carriers(
+    settings: Settings, files: LiveFiles, publisher: Publisher, http: GuardedHttp, clock: Clock
+) -> Carriers:
+    """The ways out."""
+    relay = SmtpSender(settings, lambda: files.now.connectors.mail.relay)
+    hooks = HookSender(http, settings.secrets, lambda: files.now.connectors, clock)
+    return Carriers(
+        mail=Way(relay, relay_gate()),
+        log=log_way(publisher),
+        hooks=lambda name: hook_way(name, hooks),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vaxel_delivery.core.addresses import bare
+from vaxel_delivery.core.routes import Routes
 from vaxel_shared.config import source
 from vaxel_shared.config.channels import Account, Channels
 from vaxel_shared.config.connectors import Connectors
@@ -37,6 +38,10 @@ class Files:
         found = (item for item in self.channels.accounts if item.pool == pool and item.address)
         return next(found, None)
 
+    def routes(self) -> Routes:
+        """Which way things go to agents."""
+        return Routes(tuple(self.connectors.webhooks))
+
     def our_addresses(self) -> frozenset[str]:
         """All our own addresses, for comparison."""
         return frozenset(bare(address) for address in self.channels.addresses)
@@ -57,6 +62,10 @@ class LiveFiles:
         self._folder = folder
         self.now, self._raw = read(folder)
         self._said = ""
+
+    def routes(self) -> Routes:
+        """Which way things go to agents, now."""
+        return self.now.routes()
 
     async def watch(self, stop: asyncio.Event) -> None:
         """A task that reads the files again whenever they changed."""

@@ -193,7 +193,8 @@ class DeliveryResult(Contract):
     """What became of an effect."""
 
     effect_id: str
-    effect: Literal["offer", "reply", "notice"]
+    effect: Literal["offer", "reply", "notice", "assigned", "ended"]
+    """``assigned`` and ``ended`` are what an agent's tool is told."""
     state: Literal["sent", "failed", "unknown"]
     code: str | None = None
     offer_id: str | None = None

@@ -7,8 +7,9 @@
     pending, unknown ─► dropped                what it announces has ended
 
 ``sending`` is written before acting and names the run; a run that finds another's ``sending``
-knows only that it may have happened. Mail can be repeated: the Message-ID is the same, so the
-far side can tell; a repeat's result says ``possible_duplicate``.
+knows only that it may have happened. A repeat has the same Message-ID or webhook-id, so the far
+side can tell, and its result says ``possible_duplicate``; on our own log the first record of an id
+wins, and a repeat is nothing to speak of.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["offer", "reply", "notice"]
+Kind = Literal["offer", "reply", "notice", "assigned", "ended"]
 State = Literal["pending", "sending", "sent", "failed", "unknown", "dropped"]
 
 PAUSE_MS_MIN = 1_000
@@ -25,6 +26,8 @@ GIVE_UP_MS: dict[Kind, int] = {
     "offer": 86_400_000,  # its own expiry comes first; the policy allows no longer offer
     "reply": 172_800_000,  # two days: long enough for a relay's weekend, short enough to notice
     "notice": 14_400_000,  # a later "we have your message" only confuses
+    "assigned": 86_400_000,  # news of a day ago is no news
+    "ended": 86_400_000,
 }
 """How long after the first attempt an effect is tried again."""
 
@@ -32,6 +35,16 @@ MISSING_PAUSE_MS_MIN = 100
 MISSING_PAUSE_MS_MAX = 30_000
 
 POSSIBLE_DUPLICATE = "possible_duplicate"
+
+MAIL = "mail"
+LOG = "log"
+HOOK = "hook:"
+"""What carries an effect out: the mail relay, our own log, or ``hook:<name>``, a webhook."""
+
+CRASHES_MAX = 3
+"""So many runs may end without warning over an effect; then it is taken for a defect of ours."""
+
+DEFECT = "defect"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +56,13 @@ class Effect:
     pool: str
     case_id: str
     lane: str
+    carrier: str = MAIL
     state: State = "pending"
     attempt: int = 0
     repeats: int = 0
     """How often its outcome was lost: above 0 it may have been sent already."""
+    crashes: int = 0
+    """How many runs ended without warning while they were at it."""
     made_ms: int = 0
     first_ms: int | None = None
     missing_since_ms: int | None = None
@@ -66,6 +82,10 @@ class Outcome:
 
     verdict: Literal["done", "refused", "later", "lost"]
     code: str | None = None
+    trouble: bool = False
+    """Whether everything else to the same target would have met the same."""
+    wait_ms: int | None = None
+    """How long the target asked to be left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +114,8 @@ def after(effect: Effect, outcome: Outcome, now_ms: int) -> Next:
     # Once lost, "not this time" no longer means "never": only unknown is true.
     negative: State = "unknown" if effect.repeats else "failed"
     if outcome.verdict == "done":
-        code = POSSIBLE_DUPLICATE if effect.repeats else outcome.code
+        twice = effect.repeats > 0 and effect.carrier != LOG
+        code = POSSIBLE_DUPLICATE if twice else outcome.code
         return Next("sent", True, code, now_ms, effect.repeats)
     if outcome.verdict == "refused":
         return Next(negative, True, outcome.code, now_ms, effect.repeats)
@@ -119,3 +140,8 @@ def missing_pause_ms(since_ms: int, now_ms: int) -> int:
 def lane_of(kind: Kind, conversation: str, target: str) -> str:
     """Effects with the same lane never overlap: ``target`` is an agent, or ``customer``."""
     return f"{'offer' if kind == 'offer' else 'mail'}|{conversation}|{target}"
+
+
+def hook_lane(name: str, case_id: str) -> str:
+    """A webhook hears of a case in the order of the log."""
+    return f"{HOOK}{name}|{case_id}"

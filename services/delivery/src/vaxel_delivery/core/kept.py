@@ -30,7 +30,10 @@ _DAEMON = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One inbound interaction as delivery remembers it; ids without angle brackets."""
+    """One inbound interaction as delivery remembers it; ids without angle brackets.
+
+    ``sender_address`` is what the channel calls the sender: of mail the address.
+    """
 
     contact_id: str
     conversation_key: str
@@ -46,8 +49,9 @@ class Kept:
 
 
 def keep(interaction: Interaction) -> Kept | None:
-    """What stays of an interaction; None for one that nobody answers (ours, or no mail)."""
-    if interaction.direction != "inbound" or interaction.channel != "email":
+    """What stays of an interaction; None for one that nobody answers (ours, or no message)."""
+    said = interaction.kind == "message" or interaction.channel == "email"
+    if interaction.direction != "inbound" or not said:
         return None
     relations = interaction.relations
     provider = interaction.provider
@@ -57,7 +61,7 @@ def keep(interaction: Interaction) -> Kept | None:
         contact_id=interaction.id,
         conversation_key=interaction.conversation_key,
         account=interaction.account,
-        sender_address=interaction.sender.external_id[:ADDRESS_CHARS_MAX],
+        sender_address=_stored(interaction.sender.external_id)[:ADDRESS_CHARS_MAX],
         sender_name=clean(interaction.sender.name, NAME_CHARS_MAX),
         subject=clean(interaction.subject, SUBJECT_CHARS_MAX),
         message_id=parent[0] if parent else None,
@@ -70,10 +74,15 @@ def keep(interaction: Interaction) -> Kept | None:
 
 def first_lines(text: str) -> str:
     """The beginning of a text, cut at :data:`FIRST_LINES_CHARS_MAX`."""
-    text = text.strip()
+    text = _stored(text).strip()
     if len(text) <= FIRST_LINES_CHARS_MAX:
         return text
     return text[: FIRST_LINES_CHARS_MAX - 1].rstrip() + "…"
+
+
+def _stored(text: str) -> str:
+    """Text that every database takes: PostgreSQL refuses U+0000."""
+    return text.replace("\x00", "\ufffd")
 
 
 def _quiet(interaction: Interaction) -> str | None:
@@ -84,11 +93,17 @@ def _quiet(interaction: Interaction) -> str | None:
             flag = getattr(flags, code)
             if flag is not None and flag.value:
                 return code
+    if interaction.sender.is_bot:
+        return "daemon_sender"
+    return _quiet_mail(interaction) if interaction.channel == "email" else None
+
+
+def _quiet_mail(interaction: Interaction) -> str | None:
     sender = interaction.sender.external_id.strip()
     local = sender.rpartition("@")[0]
     if not local:
         return "null_sender"
-    if interaction.sender.is_bot or _DAEMON.match(local):
+    if _DAEMON.match(local):
         return "daemon_sender"
     ours = bare(interaction.account)
     named = (bare(item.external_id) for item in interaction.recipients if item.role != "envelope")

@@ -6,14 +6,16 @@ Pure: one batch in, changes out. A decision whose ``data`` doesn't fit its model
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
-from vaxel_delivery.core.effects import Effect, lane_of
+from vaxel_delivery.core.effects import HOOK, Effect, Kind, hook_lane, lane_of
+from vaxel_delivery.core.routes import MAIL_ONLY, Routes, to_customer
 from vaxel_shared import ids
+from vaxel_shared.config.connectors import HookEvent
 from vaxel_shared.contracts import decisions as shapes
 from vaxel_shared.contracts.wire import Batch, Decision
 
@@ -97,18 +99,17 @@ class Unreadable:
     index: int
 
 
-Change = (
-    NewEffect | CaseSeen | OfferOpened | OfferClosed | Reported | RosterSeen | Answered | Unreadable
-)
+Change = NewEffect | CaseSeen | OfferOpened | OfferClosed | Reported | RosterSeen | Unreadable
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a batch stands."""
+    """Where a batch stands, and which way its effects go."""
 
     log_id: str
     partition: int
     seq: int
+    routes: Routes = MAIL_ONLY
 
 
 def changes(place: Place, batch: Batch) -> list[Change]:
@@ -116,13 +117,18 @@ def changes(place: Place, batch: Batch) -> list[Change]:
     found: list[Change] = []
     for index, decision in enumerate(batch.decisions):
         handle = _HANDLERS.get(decision.type)
-        if handle is None:
-            continue
         try:
-            found += handle(place, index, decision)
+            found += handle(place, index, decision) if handle is not None else []
         except (ValidationError, _Absent):
             found.append(Unreadable(decision.type, index))
     return found
+
+
+def answered(batch: Batch) -> Iterator[Answered]:
+    """What the router said to the commands behind a batch, for whoever waits for it."""
+    for decision in batch.decisions:
+        refused = decision.type == "command.refused"
+        yield Answered(decision.cause, str(decision.data.get("code")) if refused else None)
 
 
 class _Absent(Exception):
@@ -203,7 +209,56 @@ def _offer_made(place: Place, index: int, decision: Decision) -> list[Change]:
         offer_id=offer_id,
         agent_id=agent_id,
     )
-    return [opened, _effect(place, index, effect)]
+    carriers = place.routes.of_offer(decision.pool, agent_id)
+    return [opened, *(_effect(place, index, _carried(effect, carrier)) for carrier in carriers)]
+
+
+def _carried(effect: Effect, carrier: str) -> Effect:
+    """The effect as one of several carriers has it: an id and a lane of its own for a webhook."""
+    if not carrier.startswith(HOOK):
+        return replace(effect, carrier=carrier)
+    name = carrier.removeprefix(HOOK)
+    return replace(
+        effect,
+        carrier=carrier,
+        effect_id=f"{effect.effect_id}:{name}",
+        lane=hook_lane(name, effect.case_id),
+    )
+
+
+def _told(place: Place, index: int, decision: Decision, kind: Kind) -> Iterator[Change]:
+    """``assigned`` or ``ended`` for every tool that hears of it; of work that nobody had, none."""
+    if decision.agent_id is None:
+        return
+    effect = Effect(
+        effect_id=_effect_id(place, index),
+        kind=kind,
+        pool=decision.pool,
+        case_id=_id(decision.case_id),
+        lane="",
+        made_ms=decision.at_ms,
+        agent_id=decision.agent_id,
+        data={
+            "work_id": decision.work_id,
+            "offer_id": decision.offer_id,
+            "token": ids.token(place.seq, index),
+            "outcome": decision.data.get("outcome"),
+            "reason": decision.data.get("reason"),
+        },
+    )
+    event: HookEvent = "assigned" if kind == "assigned" else "ended"
+    for carrier in place.routes.of_event(event, decision.pool, decision.agent_id):
+        yield _effect(place, index, _carried(effect, carrier))
+
+
+def _work_assigned(place: Place, index: int, decision: Decision) -> list[Change]:
+    shapes.WorkAssigned.model_validate(decision.data)
+    return list(_told(place, index, decision, "assigned"))
+
+
+def _work_ended(place: Place, index: int, decision: Decision) -> list[Change]:
+    shapes.Reason.model_validate(decision.data)
+    return list(_told(place, index, decision, "ended"))
 
 
 def _own_reasons(explain: shapes.Explain) -> dict[str, Any]:
@@ -216,9 +271,10 @@ def _own_reasons(explain: shapes.Explain) -> dict[str, Any]:
     }
 
 
-def _offer_ended(_place: Place, _index: int, decision: Decision) -> list[Change]:
+def _offer_ended(place: Place, index: int, decision: Decision) -> list[Change]:
     data = shapes.OfferEnded.model_validate(decision.data)
-    return [OfferClosed(_id(decision.offer_id), data.outcome, decision.at_ms)]
+    closed = OfferClosed(_id(decision.offer_id), data.outcome, decision.at_ms)
+    return [closed, *_told(place, index, decision, "ended")]
 
 
 def _replied(place: Place, index: int, decision: Decision) -> list[Change]:
@@ -229,6 +285,7 @@ def _replied(place: Place, index: int, decision: Decision) -> list[Change]:
         pool=decision.pool,
         case_id=_id(decision.case_id),
         lane=lane_of("reply", data.conversation_key, "customer"),
+        carrier=to_customer(data.channel),
         made_ms=decision.at_ms,
         agent_id=decision.agent_id,
         data=data.to_dict(),
@@ -244,6 +301,7 @@ def _notice(place: Place, index: int, decision: Decision) -> list[Change]:
         pool=decision.pool,
         case_id=_id(decision.case_id),
         lane=lane_of("notice", data.conversation_key, "customer"),
+        carrier=to_customer(data.channel),
         made_ms=decision.at_ms,
         data=data.to_dict(),
     )
@@ -252,22 +310,14 @@ def _notice(place: Place, index: int, decision: Decision) -> list[Change]:
 
 def _reported(_place: Place, _index: int, decision: Decision) -> list[Change]:
     data = shapes.EffectReported.model_validate(decision.data)
-    reported = Reported(data.effect_id, data.state, data.code, decision.offer_id, data.expires_ms)
-    return [reported, Answered(decision.cause, None)]
+    return [
+        Reported(data.effect_id, data.state, data.code, decision.offer_id, data.expires_ms),
+    ]
 
 
 def _roster(_place: Place, _index: int, decision: Decision) -> list[Change]:
     data = shapes.RosterAdopted.model_validate(decision.data)
     return [RosterSeen(decision.pool, data.directory_ref)]
-
-
-def _refused(_place: Place, _index: int, decision: Decision) -> list[Change]:
-    data = shapes.CommandRefused.model_validate(decision.data)
-    return [Answered(decision.cause, data.code)]
-
-
-def _repeated(_place: Place, _index: int, decision: Decision) -> list[Change]:
-    return [Answered(decision.cause, None)]
 
 
 _HANDLERS: dict[str, Callable[[Place, int, Decision], list[Change]]] = {
@@ -283,6 +333,8 @@ _HANDLERS: dict[str, Callable[[Place, int, Decision], list[Change]]] = {
     "notice.due": _notice,
     "effect.reported": _reported,
     "roster.adopted": _roster,
-    "command.refused": _refused,
-    "command.repeated": _repeated,
+    "work.assigned": _work_assigned,
+    "work.closed": _work_ended,
+    "work.cancelled": _work_ended,
+    "work.abandoned": _work_ended,
 }

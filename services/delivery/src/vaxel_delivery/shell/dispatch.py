@@ -11,19 +11,28 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from vaxel_delivery.core.effects import Effect, Outcome, after, missing_pause_ms, withheld
+from vaxel_delivery.core.effects import (
+    HOOK,
+    LOG,
+    Effect,
+    Outcome,
+    after,
+    missing_pause_ms,
+    withheld,
+)
+from vaxel_delivery.shell.carriers import Carriers
+from vaxel_delivery.shell.lookups import Missing, Withheld
 from vaxel_delivery.shell.outbox import Outbox, Refused
-from vaxel_delivery.shell.prepare import Missing, Preparer, Ready, Withheld
+from vaxel_delivery.shell.prepare import Preparer
 from vaxel_delivery.shell.publish import Publisher
-from vaxel_delivery.shell.relay import RelayGate
-from vaxel_delivery.shell.smtp import Sender
+from vaxel_delivery.shell.ready import Ready
 from vaxel_shared.clock import Clock
 from vaxel_shared.errors import Poison, Retryable
 from vaxel_shared.obs import metrics
 from vaxel_shared.obs.logging import get_logger
 
 WORKERS_MAX = 8
-"""Mails under way at once: a relay limits connections from one address, often to ten or twenty."""
+"""Under way at once: a relay limits connections from one address, often to ten or twenty."""
 
 IDLE_MS = 500
 """How long the loop sleeps when nothing wakes it: the grain of every pause."""
@@ -42,17 +51,15 @@ class Dispatcher:
         *,
         outbox: Outbox,
         preparer: Preparer,
-        sender: Sender,
+        carriers: Carriers,
         publisher: Publisher,
-        gate: RelayGate,
         clock: Clock,
         ready: Callable[[], bool],
     ) -> None:
         self._outbox = outbox
         self._preparer = preparer
-        self._sender = sender
+        self._carriers = carriers
         self._publisher = publisher
-        self._gate = gate
         self._clock = clock
         self._ready = ready
         self._under_way: dict[str, asyncio.Task[None]] = {}
@@ -143,27 +150,28 @@ class Dispatcher:
         return await self._send(effect, prepared, now_ms)
 
     async def _send(self, effect: Effect, ready: Ready, now_ms: int) -> Effect | None:
-        if not self._gate.admit(now_ms):
-            await self._outbox.postpone(effect, self._gate.again_ms(now_ms), None)
+        way = self._carriers.of(effect.carrier)
+        if not way.gate.admit(now_ms):
+            await self._outbox.postpone(effect, way.gate.again_ms(now_ms), None)
             return None
         claimed = await self._outbox.claim(
             effect, now_ms, outbound=ready.outbound, automatic=ready.automatic
         )
         if not isinstance(claimed, Effect):
-            self._gate.release()
+            way.gate.release()
         if claimed is None:
             return None
         if isinstance(claimed, Refused):
             return await self._outbox.settle(effect, withheld(effect, claimed.code, now_ms), now_ms)
         outcome = Outcome("lost", "cut_off")
         try:
-            outcome = await self._sender.send(ready.mail)
+            outcome = await way.sender.send(ready.message)
         finally:
-            self._gate.judge(outcome, self._clock.wall_ms())
+            way.gate.judge(outcome, self._clock.wall_ms())
         now_ms = self._clock.wall_ms()
-        following = self._gate.adjust(after(claimed, outcome, now_ms), now_ms)
+        following = way.gate.adjust(after(claimed, outcome, now_ms), now_ms)
         if not following.final:
-            metrics.RETRIES.labels("relay").inc()
+            metrics.RETRIES.labels(_what(effect)).inc()
         return await self._outbox.settle(claimed, following, now_ms)
 
     async def _wait_for(self, effect: Effect, missing: Missing, now_ms: int) -> Effect | None:
@@ -185,7 +193,8 @@ class Dispatcher:
         try:
             if effect.state == "sent":
                 await self._append_outbound(effect)
-            await self._publisher.result(effect)
+            decisive = await self._outbox.speaks_for_offer(effect)
+            await self._publisher.result(effect, decisive=decisive)
         except Retryable:
             metrics.RETRIES.labels("report").inc()
             again_ms = self._clock.wall_ms() + REPORT_PAUSE_MS
@@ -200,6 +209,13 @@ class Dispatcher:
         except Poison as error:
             # The mail is out: its result must not wait for a record that no topic takes.
             get_logger().error("outbound_refused", effect_id=effect.effect_id, code=error.code)
+
+
+def _what(effect: Effect) -> str:
+    """What failed, for the count of retries."""
+    if effect.carrier.startswith(HOOK):
+        return "webhook"
+    return "chat" if effect.carrier == LOG else "relay"
 
 
 def _say(effect: Effect, duration_ms: int, now_ms: int) -> None:

@@ -14,7 +14,8 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from vaxel_delivery.core.kept import keep
-from vaxel_delivery.core.project import Change, Place, Unreadable, changes
+from vaxel_delivery.core.project import Answered, Change, Place, Unreadable, answered, changes
+from vaxel_delivery.core.routes import Routes
 from vaxel_delivery.shell.store import Store
 from vaxel_delivery.shell.waiters import Waiters
 from vaxel_shared.clock import Clock
@@ -125,9 +126,12 @@ class DecisionsFeed:
         waiters: Waiters,
         park: Park,
         wake: Callable[[], None],
+        *,
+        routes: Callable[[], Routes] = Routes,
     ) -> None:
         self._reader = reader
         self._store = store
+        self._routes = routes
         self._waiters = waiters
         self._park = park
         self._wake = wake
@@ -159,17 +163,19 @@ class DecisionsFeed:
     async def take(self, records: list[ChainRecord]) -> None:
         """Store what some records say, and tell whoever waits for it."""
         found: list[Change] = []
+        replies: list[Answered] = []
         for record in records:
-            said = changes(_place(record), record.batch)
+            said = changes(_place(record, self._routes()), record.batch)
             for change in said:
                 if isinstance(change, Unreadable):
                     await self._park(_as_plain(record), f"unreadable_{change.type}"[:64])
             found += said
+            replies += answered(record.batch)
         cursors = {record.partition: record.cursor.row() for record in records}
         await self._store.fold(found, cursors.values())
         metrics.CONSUMED.labels(DECISIONS).inc(len(records))
         self.pace.handled(record.partition for record in records)
-        self._waiters.tell(found)
+        self._waiters.tell(found, replies)
         self._wake()
 
 
@@ -240,8 +246,8 @@ async def _read(round_: Callable[[], Awaitable[None]], what: str, stop: asyncio.
                 return
 
 
-def _place(record: ChainRecord) -> Place:
-    return Place(record.header.log_id, record.partition, record.header.seq)
+def _place(record: ChainRecord, routes: Routes) -> Place:
+    return Place(record.header.log_id, record.partition, record.header.seq, routes)
 
 
 def _as_plain(record: ChainRecord) -> Record:

@@ -168,6 +168,24 @@ class Outbox:
             query = select(OFFERS.c.state).where(OFFERS.c.offer_id == offer_id)
             return (await connection.execute(query)).scalar() == "open"
 
+    async def speaks_for_offer(self, effect: Effect) -> bool:
+        """Whether the outcome of one carrier is the offer's.
+
+        One that arrived is enough, so the first says it arrived; that it didn't, the last says.
+        """
+        if effect.kind != "offer" or effect.offer_id is None:
+            return True
+        query = select(EFFECTS.c.state, EFFECTS.c.final).where(
+            EFFECTS.c.offer_id == effect.offer_id,
+            EFFECTS.c.kind == "offer",
+            EFFECTS.c.effect_id != effect.effect_id,
+        )
+        async with self._store.reading() as connection:
+            others = (await connection.execute(query)).all()
+        if effect.state == "sent":
+            return not any(final and state == "sent" for state, final in others)
+        return all(final and state == "failed" for state, final in others)
+
     async def _update(self, effect: Effect, values: dict[str, Any]) -> None:
         async with self._store.writing() as connection:
             await connection.execute(

@@ -42,15 +42,23 @@ class Publisher:
         event = Event(said.id, INTERACTION_TYPE, SOURCE, self._at_ms(effect), effect.case_id)
         await self._producer.send(INTERACTIONS, said.conversation_key, said.to_json(), event)
 
-    async def result(self, effect: Effect) -> None:
-        """What came of an effect, to the router."""
+    async def say(self, said: Interaction) -> None:
+        """A message in a live chat: appending it is delivering it."""
+        event = Event(said.id, INTERACTION_TYPE, SOURCE, self._clock.wall_ms(), None)
+        await self._producer.send(INTERACTIONS, said.conversation_key, said.to_json(), event)
+
+    async def result(self, effect: Effect, *, decisive: bool = True) -> None:
+        """What came of an effect, to the router.
+
+        A result that isn't ``decisive`` names no offer: another carrier's speaks for that.
+        """
         result = DeliveryResult.model_validate(
             {
                 "effect_id": effect.effect_id,
                 "effect": effect.kind,
                 "state": effect.state,
                 "code": effect.code,
-                "offer_id": effect.offer_id,
+                "offer_id": effect.offer_id if decisive else None,
             }
         )
         command = Command(
@@ -79,8 +87,12 @@ class Publisher:
             token=link.token,
             data=OfferAnswer(offer_id=link.offer_id, reason=reason).to_dict(),
         )
-        await self._command(command, self._clock.wall_ms())
+        await self.ask(command)
         return command.id
+
+    async def ask(self, command: Command) -> None:
+        """A command; returns once the broker has it."""
+        await self._command(command, self._clock.wall_ms())
 
     async def _command(self, command: Command, at_ms: int) -> None:
         event = Event(command.id, event_type(command.type), SOURCE, at_ms, command.case_id)

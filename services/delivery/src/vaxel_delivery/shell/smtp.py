@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
@@ -27,16 +26,7 @@ DATA_TIMEOUT_S = 600.0
 
 UNREACHABLE = "relay_unreachable"
 NO_LOGIN = "relay_login"
-RELAY_TROUBLE = frozenset({UNREACHABLE, NO_LOGIN})
 """Nothing was sent, and it is not this mail's fault: every other would meet the same."""
-
-
-class Sender(Protocol):
-    """Whoever hands mails over; answers what is known, and raises nothing of the far side's."""
-
-    async def send(self, mail: Mail) -> Outcome:
-        """Try once."""
-        ...
 
 
 class SmtpSender:
@@ -47,7 +37,7 @@ class SmtpSender:
         self._relay = relay
 
     async def send(self, mail: Mail) -> Outcome:
-        """See :class:`Sender`."""
+        """Try once; answers what is known, and raises nothing of the relay's."""
         relay = self._relay()
         client = self._client(relay, domain_of(mail.message_id))
         try:
@@ -71,13 +61,13 @@ class SmtpSender:
         try:
             await client.connect()
         except (SMTPException, OSError):
-            return Outcome("later", UNREACHABLE)
+            return Outcome("later", UNREACHABLE, trouble=True)
         if relay.username is None or relay.host == "sink":
             return None
         try:
             await client.login(relay.username, _password(self._settings.secrets, relay))
         except (SMTPException, OSError):
-            return Outcome("later", NO_LOGIN)
+            return Outcome("later", NO_LOGIN, trouble=True)
         return None
 
 
@@ -95,7 +85,7 @@ async def _transaction(client: SMTP, mail: Mail) -> Outcome:
     except SMTPResponseException as error:
         return _refusal(error.code) or Outcome("later", "smtp_answer")
     except (SMTPException, OSError):
-        return Outcome("later", UNREACHABLE)
+        return Outcome("later", UNREACHABLE, trouble=True)
     try:
         await client.data(mail.raw, timeout=DATA_TIMEOUT_S)
     except SMTPResponseException as error:

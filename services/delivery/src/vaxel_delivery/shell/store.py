@@ -181,7 +181,7 @@ async def _apply(connection: AsyncConnection, change: Change) -> None:
             values = {"pool": change.pool, "directory_ref": change.directory_ref}
             await _upsert(connection, ROSTERS, ROSTERS.c.pool == change.pool, values)
         case _:
-            pass  # answers go to whoever waits for them; nothing is stored
+            pass  # what can't be read is parked; nothing is stored
 
 
 async def _upsert(
@@ -230,7 +230,7 @@ async def _close_offer(connection: AsyncConnection, change: OfferClosed) -> None
     waiting = EFFECTS.c.state.in_(("pending", "unknown")) & EFFECTS.c.final.is_(False)
     await connection.execute(
         EFFECTS.update()
-        .where(EFFECTS.c.offer_id == change.offer_id, waiting)
+        .where(EFFECTS.c.offer_id == change.offer_id, EFFECTS.c.kind == "offer", waiting)
         .values(state="dropped", final=True, done=True, code=f"offer_{change.outcome}")
     )
 

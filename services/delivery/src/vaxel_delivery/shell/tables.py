@@ -38,6 +38,7 @@ EFFECTS = Table(
     Column("seq", BigInteger, nullable=False),
     Column("index", Integer, nullable=False),
     Column("kind", String(16), nullable=False),
+    Column("carrier", String(64), nullable=False),
     Column("pool", String(64), nullable=False),
     Column("case_id", String(64), nullable=False),
     Column("lane", String(400), nullable=False),
@@ -49,6 +50,7 @@ EFFECTS = Table(
     Column("code", String(64)),
     Column("attempt", Integer, nullable=False),
     Column("repeats", Integer, nullable=False),
+    Column("crashes", Integer, nullable=False),
     Column("run_id", String(64)),
     Column("made_ms", BigInteger, nullable=False),
     Column("first_ms", BigInteger),
@@ -57,7 +59,7 @@ EFFECTS = Table(
     Column("finished_ms", BigInteger),
     Column("data", Json, nullable=False),
     Column("outbound", Text),
-    UniqueConstraint("log_id", "partition", "seq", "index", name="effects_place"),
+    UniqueConstraint("log_id", "partition", "seq", "index", "carrier", name="effects_place"),
     Index("effects_lane", "done", "lane", "id"),
     Index("effects_next", "done", "next_ms"),
     Index("effects_offer", "offer_id"),
@@ -130,3 +132,17 @@ AUTOMATIC = Table(
     Index("automatic_conversation", "conversation_key", "at_ms"),
 )
 """Acknowledgements sent: what the limits count. ``sender`` is a pseudonym."""
+
+ANSWERS = Table(
+    "answers",
+    METADATA,
+    Column("connector", String(32), primary_key=True),
+    Column("webhook_sha256", String(64), primary_key=True),
+    Column("body_sha256", String(64), nullable=False),
+    Column("command_id", String(64), nullable=False),
+    Column("acknowledged", Boolean, nullable=False),
+    Column("status", String(16)),
+    Column("code", String(64)),
+    Column("received_ms", BigInteger, nullable=False, index=True),
+)
+"""What agents' tools answered, by the hash of its webhook-id: what comes again is known again."""

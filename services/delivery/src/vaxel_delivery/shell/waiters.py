@@ -47,15 +47,15 @@ class Waiters:
                 else:
                     self._waiting.pop(name, None)
 
-    def tell(self, changes: Iterable[Change]) -> None:
-        """Tell whoever waits for one of these; the first news counts."""
+    def tell(self, changes: Iterable[Change], answers: Iterable[Answered] = ()) -> None:
+        """Tell whoever waits for one of these; the first news counts, an offer's end first."""
         if not self._waiting:
             return
         for change in changes:
             if isinstance(change, OfferClosed):
                 self._set(_offer(change.offer_id), Verdict(ended=change.outcome))
-            elif isinstance(change, Answered):
-                self._set(_command(change.command_id), Verdict(code=change.code))
+        for answer in answers:
+            self._set(_command(answer.command_id), Verdict(code=answer.code))
 
     def _set(self, name: str, verdict: Verdict) -> None:
         for future in self._waiting.get(name, []):

@@ -12,6 +12,9 @@ TEXTS = Texts(
         "{team}\n\n"
         "Diese Nachricht wurde automatisch verschickt."
     ),
+    chat_acknowledgement=(
+        "Wir haben Ihre Nachricht erhalten. Sie hat die Nummer {number}. Wir antworten Ihnen hier."
+    ),
     offer_subject="Angebot {number}: {queue}",
     offer_intro="Ein Fall wartet und wird Ihnen angeboten.",
     number="Nummer",

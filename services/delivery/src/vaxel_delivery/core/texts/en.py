@@ -12,6 +12,9 @@ TEXTS = Texts(
         "{team}\n\n"
         "This message was sent automatically."
     ),
+    chat_acknowledgement=(
+        "We have received your message. Its number is {number}. Somebody will answer you here."
+    ),
     offer_subject="Offer {number}: {queue}",
     offer_intro="A case is waiting and is offered to you.",
     number="Number",

@@ -12,6 +12,9 @@ TEXTS = Texts(
         "{team}\n\n"
         "See kiri on saadetud automaatselt."
     ),
+    chat_acknowledgement=(
+        "Oleme teie sõnumi kätte saanud. Selle number on {number}. Vastame teile siin."
+    ),
     offer_subject="Pakkumine {number}: {queue}",
     offer_intro="Üks juhtum ootab ja seda pakutakse teile.",
     number="Number",

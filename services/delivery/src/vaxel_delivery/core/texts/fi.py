@@ -12,6 +12,9 @@ TEXTS = Texts(
         "{team}\n\n"
         "Tämä viesti on lähetetty automaattisesti."
     ),
+    chat_acknowledgement=(
+        "Olemme vastaanottaneet viestisi. Sen numero on {number}. Vastaamme sinulle täällä."
+    ),
     offer_subject="Tarjous {number}: {queue}",
     offer_intro="Tapaus odottaa, ja sitä tarjotaan sinulle.",
     number="Numero",

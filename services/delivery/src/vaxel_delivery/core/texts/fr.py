@@ -12,6 +12,9 @@ TEXTS = Texts(
         "{team}\n\n"
         "Ce message a été envoyé automatiquement."
     ),
+    chat_acknowledgement=(
+        "Nous avons bien reçu votre message. Il porte le numéro {number}. Nous vous répondrons ici."
+    ),
     offer_subject="Proposition {number} : {queue}",
     offer_intro="Un dossier attend et vous est proposé.",
     number="Numéro",

@@ -13,6 +13,8 @@ class Texts:
 
     acknowledgement: str
     """``{number}``, ``{team}``."""
+    chat_acknowledgement: str
+    """``{number}``; short: it stands in a small window."""
 
     offer_subject: str
     """``{number}``, ``{queue}``."""

@@ -12,6 +12,9 @@ TEXTS = Texts(
         "{team}\n\n"
         "Det här meddelandet skickades automatiskt."
     ),
+    chat_acknowledgement=(
+        "Vi har tagit emot ditt meddelande. Dess nummer är {number}. Någon svarar dig här."
+    ),
     offer_subject="Erbjudande {number}: {queue}",
     offer_intro="Ett ärende väntar och erbjuds dig.",
     number="Nummer",

@@ -1,0 +1,19 @@
+"""An agent's mailbox: offers arrive as mail, and signed links in them accept and decline.
+
+Opening a link changes nothing, because mail scanners open every link; the page's buttons act.
+"""
+
+from __future__ import annotations
+
+from vaxel_shared.connectors.connector import Connector, Manifest
+
+MANIFEST = Manifest(
+    slug="mail",
+    title="Mailbox",
+    told=("offer",),
+    verbs={"accept": "link", "decline": "link"},
+    authority=("vaxel",),
+    bound="the link to one offer and one agent; it ends with the offer",
+)
+
+CONNECTOR = Connector(MANIFEST)
