@@ -26,6 +26,7 @@ from register_kit import (
 
 from vaxel_shared import ids
 from vaxel_shared.contracts.wire import Decision
+from vaxel_shared.obs import tracing
 
 
 def done(command: Any) -> list[Decision]:
@@ -356,13 +357,15 @@ async def test_the_answer_to_an_agent_names_no_other_candidates(register: Regist
     assert told["decisions"][0]["data"]["explain"]["by_code"] == {"presence_away": 1}
 
 
-async def test_traceparent_goes_on_with_the_command(register: Register) -> None:
+async def test_a_command_has_its_place_in_the_trace_of_its_case(register: Register) -> None:
     await register.with_case()
     register.log.answer = done
     trace = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
     await register.post(f"/cases/{NUMBER}/note", {"text": "x"}, traceparent=trace)
     await register.post(f"/cases/{NUMBER}/note", {"text": "x"}, traceparent="nonsense")
-    assert [event.traceparent for event in register.log.events] == [trace, None]
+    assert [event.traceparent for event in register.log.events] == [
+        tracing.command(str(event.subject), event.id).traceparent for event in register.log.events
+    ]
 
 
 async def test_a_restart_keeps_cases_commands_and_their_answers(reopen: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from vaxel_shared.contracts.cloudevents import Event
 from vaxel_shared.contracts.commands import Command, event_type
 from vaxel_shared.errors import VaxelError
 from vaxel_shared.kafka.topics import WORK
+from vaxel_shared.obs import tracing
 
 
 class KeyReused(VaxelError):
@@ -80,15 +82,18 @@ class Commander:
         return await self._queries.caused(command.id)
 
     async def _send(self, command: Command, asked: Asked) -> None:
+        at = tracing.command(command.case_id or command.id, command.id)
+        started_ns = time.time_ns()
         event = Event(
             id=command.id,
             type=event_type(command.type),
             source=SOURCE,
             time_ms=self._clock.wall_ms(),
             subject=command.case_id or command.agent_id,
-            traceparent=asked.traceparent,
+            traceparent=at.traceparent,
         )
         await self._outlet.send(WORK, command.pool, command.to_json(), event)
+        _trace(command, asked, at, started_ns)
         await self._store.acknowledge_command(command.id)
 
     def _row(self, command: Command, asked: Asked) -> dict[str, Any]:
@@ -103,3 +108,22 @@ class Commander:
             "created_ms": self._clock.wall_ms(),
             "acknowledged": False,
         }
+
+
+def _trace(command: Command, asked: Asked, at: tracing.Place, started_ns: int) -> None:
+    """What a person asked for follows the offer or assignment that it speaks of."""
+    tracing.record(
+        "register.command",
+        at,
+        start_ns=started_ns,
+        end_ns=time.time_ns(),
+        parents=[
+            tracing.by_token(command.case_id or command.id, command.token),
+            tracing.Place.of(asked.traceparent),
+        ],
+        command_id=command.id,
+        type=command.type,
+        case_id=command.case_id,
+        agent_id=command.agent_id,
+        pool=command.pool,
+    )
