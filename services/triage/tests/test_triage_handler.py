@@ -17,6 +17,7 @@ from vaxel_shared.crypto.keys import Keyring
 from vaxel_shared.errors import Poison, Retryable
 from vaxel_shared.kafka.producer import Ack, Outgoing
 from vaxel_shared.kafka.topic_reader import Record
+from vaxel_shared.obs import tracing
 from vaxel_triage.core.view import View
 from vaxel_triage.shell.deployment import Current
 from vaxel_triage.shell.detector import Detector
@@ -94,7 +95,7 @@ async def test_a_record_carries_key_headers_and_source(bench: Bench) -> None:
         "ce_id": "m1",
         "ce_type": "vaxel.command.contact.add.v1",
         "ce_time": "2026-11-22T14:37:57.123Z",
-        "traceparent": TRACE,
+        "traceparent": tracing.contact("m1", "triage").traceparent,
     }
     assert json.loads(sent.value)["data"]["src"] == [2, 1]
 
@@ -102,9 +103,10 @@ async def test_a_record_carries_key_headers_and_source(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "trace", [b"junk", b"\xff", TRACE.upper().encode(), TRACE.encode() + b"\n"]
 )
-async def test_a_traceparent_that_is_none_is_not_passed_on(bench: Bench, trace: bytes) -> None:
+async def test_a_traceparent_that_is_none_goes_no_further(bench: Bench, trace: bytes) -> None:
     await bench.handle([bench.record(trace=trace)])
-    assert bench.sink.batches[0][0].event.traceparent is None
+    at = tracing.contact("m0", "triage")
+    assert bench.sink.batches[0][0].event.traceparent == at.traceparent
 
 
 async def test_what_is_no_contact_is_left_out(bench: Bench) -> None:

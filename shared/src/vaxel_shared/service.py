@@ -18,6 +18,7 @@ from aiohttp import web
 
 from vaxel_shared.errors import VaxelError
 from vaxel_shared.http.app import make_app
+from vaxel_shared.obs import tracing
 from vaxel_shared.obs.logging import configure, get_logger
 from vaxel_shared.settings import Settings
 
@@ -50,11 +51,13 @@ def run(name: str, settings: Settings, build: Callable[[], Awaitable[Service]]) 
     The port answers ``/healthz`` from the first moment; ``build`` may take its time or raise.
     """
     configure(name, settings.log_level, settings.instance)
+    tracing.configure(name, settings.tracing)
     try:
         code = asyncio.run(_run(name, settings, build))
     except OSError as error:
         get_logger().error("start_failed", error=str(error), port=settings.port(name))
         code = 1
+    tracing.shut_down()
     sys.stdout.flush()
     os._exit(code)  # a library's forgotten thread must not keep a drained process alive
 

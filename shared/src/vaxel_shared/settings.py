@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     cold_start: Literal["halt", "genesis"] = "halt"
     """What a reader without a cursor does: halt, or fold the log from its beginning."""
     log_level: str = "info"
+    tracing: str = ""
+    """Where spans go: a collector's OTLP/HTTP address like ``http://host:4318/v1/traces``."""
 
     @property
     def secrets(self) -> Path:

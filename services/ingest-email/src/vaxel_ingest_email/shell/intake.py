@@ -8,7 +8,7 @@ with the same bytes, which give the same ids.
 from __future__ import annotations
 
 import asyncio
-import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,6 +23,7 @@ from vaxel_shared.crypto.keys import Keyring
 from vaxel_shared.errors import Poison, Retryable
 from vaxel_shared.kafka.producer import Ack, Outgoing
 from vaxel_shared.kafka.topics import INTERACTIONS
+from vaxel_shared.obs import tracing
 
 SOURCE = "vaxel/ingest-email"
 
@@ -75,6 +76,7 @@ class Intake:
     async def take(self, raw: bytes, envelope: Envelope, accounts: list[AccountRef]) -> Taken:
         """Keep a mail for good. Raises Retryable where that can't be promised in time."""
         received_at_ms = self._clock.wall_ms()
+        started_ns = time.time_ns()
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._blobs.put("raw", raw)
@@ -88,10 +90,10 @@ class Intake:
             raise Retryable("a mail wasn't stored in time; is the broker or disk slow?") from error
         except Poison as error:  # our limits should not allow it; the sender keeps the mail
             raise Retryable(f"a mail's record was refused ({error.code})") from error
+        _trace(made, started_ns)
         return Taken([one.id for one in made], parsed.interaction.kind, parsed.limit)
 
     def _records(self, made: list[Interaction], received_at_ms: int) -> list[Outgoing]:
-        trace = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
         return [
             Outgoing(
                 INTERACTIONS,
@@ -103,8 +105,22 @@ class Intake:
                     source=SOURCE,
                     time_ms=received_at_ms,
                     subject=one.conversation_key,
-                    traceparent=trace,
+                    traceparent=tracing.contact(one.id, "ingest").traceparent,
                 ),
             )
             for one in made
         ]
+
+
+def _trace(made: list[Interaction], started_ns: int) -> None:
+    """A trace begins here for each account that a mail was sent to."""
+    for one in made:
+        tracing.record(
+            "mail.receive",
+            tracing.contact(one.id, "ingest"),
+            start_ns=started_ns,
+            end_ns=time.time_ns(),
+            interaction_id=one.id,
+            channel=one.channel,
+            kind=one.kind,
+        )

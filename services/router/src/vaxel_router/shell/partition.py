@@ -19,6 +19,7 @@ from vaxel_router.core import state as states
 from vaxel_router.core.engine import Batch, Input, TimerFailed
 from vaxel_router.core.inputs import decode
 from vaxel_router.core.state import State, World
+from vaxel_router.shell import spans
 from vaxel_router.shell.intake import Intake, Item
 from vaxel_router.shell.library import PolicyLibrary
 from vaxel_router.shell.ports import Ports, WorkReader
@@ -312,6 +313,7 @@ class Partition:
         self._rejected.extend([False] * len(records))
         self._intake.folded(writer.position.through)
         self._account(body, confirmed.seq, len(records), seconds)
+        spans.tell(body, records, partition=self._partition, seq=confirmed.seq, seconds=seconds)
         if self._snapshots.is_due(confirmed.timestamp_ms):
             self._snapshots.take(
                 self.world, writer.position, clock.wall_ms(), confirmed.timestamp_ms

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,7 +17,7 @@ from vaxel_shared.errors import Poison
 from vaxel_shared.kafka.producer import Ack, Outgoing
 from vaxel_shared.kafka.topic_reader import Record
 from vaxel_shared.kafka.topics import WORK
-from vaxel_shared.obs import metrics
+from vaxel_shared.obs import metrics, tracing
 from vaxel_shared.obs.logging import get_logger
 from vaxel_triage.core.admission import skipped
 from vaxel_triage.core.contact import Tools, to_command
@@ -27,7 +27,6 @@ from vaxel_triage.shell.texts import with_text
 
 SOURCE = "vaxel/triage"
 
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, section 3.2; anything else is not passed on."""
 
 
@@ -56,17 +55,18 @@ class Handler:
         acknowledged; ``Retryable`` when sending failed.
         """
         now = self.current()
+        started_ns = time.time_ns()
         ready: list[tuple[Record, Command, Outgoing]] = []
         for record in records:
             try:
                 built = await self._build(record, now)
             except Poison as error:
                 error.record = record
-                await self._send(ready)
+                await self._send(ready, started_ns)
                 raise
             if built is not None:
                 ready.append((record, *built))
-        await self._send(ready)
+        await self._send(ready, started_ns)
 
     async def _build(self, record: Record, now: Current) -> tuple[Command, Outgoing] | None:
         """The command of a record, and how it is sent; None for what is no contact."""
@@ -95,15 +95,18 @@ class Handler:
             source=SOURCE,
             time_ms=command.data["received_at_ms"],
             subject=command.id,
-            traceparent=_traceparent(record),
+            traceparent=tracing.contact(command.id, "triage").traceparent,
         )
         return command, Outgoing(WORK, command.pool, command.to_json(), event)
 
-    async def _send(self, ready: Sequence[tuple[Record, Command, Outgoing]]) -> None:
+    async def _send(
+        self, ready: Sequence[tuple[Record, Command, Outgoing]], started_ns: int
+    ) -> None:
         if not ready:
             return
         await self.sender.send_many([outgoing for _, _, outgoing in ready])
         for record, command, _ in ready:
+            _trace(record, command, started_ns)
             data = command.data
             metrics.CONTACTS.labels(data["channel"]).inc()
             failed = [code for code in data["missing"] if code.startswith("rule:")]
@@ -134,6 +137,20 @@ def decode(value: bytes) -> Interaction:
     return interaction
 
 
-def _traceparent(record: Record) -> str | None:
-    found = header(record.headers, "traceparent")
-    return found if found is not None and _TRACEPARENT.fullmatch(found) else None
+def _trace(record: Record, command: Command, started_ns: int) -> None:
+    """Triage's part of the trace that ingest began; a batch's contacts share their times."""
+    tracing.record(
+        "triage.contact",
+        tracing.contact(command.id, "triage"),
+        start_ns=started_ns,
+        end_ns=time.time_ns(),
+        parents=[tracing.Place.of(header(record.headers, "traceparent"))],
+        contact_id=command.id,
+        channel=command.data["channel"],
+        pool=command.pool,
+        queue=command.data["queue"],
+        language=command.data["language"],
+        rule=command.data["rule"]["id"],
+        partition=record.partition,
+        offset=record.offset,
+    )
