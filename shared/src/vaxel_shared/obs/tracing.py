@@ -85,9 +85,9 @@ def command(case_id: str, command_id: str) -> Place:
     return place(case_id, "command", command_id)
 
 
-def effect(case_id: str, effect_id: str) -> Place:
-    """What delivery did because of a decision."""
-    return place(case_id, "effect", effect_id)
+def effect(case_id: str, effect_id: str, attempt: int) -> Place:
+    """An attempt of delivery to do what a decision asked for."""
+    return place(case_id, "effect", effect_id, str(attempt))
 
 
 def by_token(case_id: str, token: str | None) -> Place | None:

@@ -8,6 +8,7 @@ came, and the next run goes on from there.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -28,7 +29,7 @@ from vaxel_delivery.shell.publish import Publisher
 from vaxel_delivery.shell.ready import Ready
 from vaxel_shared.clock import Clock
 from vaxel_shared.errors import Poison, Retryable
-from vaxel_shared.obs import metrics
+from vaxel_shared.obs import metrics, tracing
 from vaxel_shared.obs.logging import get_logger
 
 WORKERS_MAX = 8
@@ -219,8 +220,22 @@ def _what(effect: Effect) -> str:
 
 
 def _say(effect: Effect, duration_ms: int, now_ms: int) -> None:
-    """The canonical line of an effect, and its count."""
+    """The canonical line of an effect, its count and its span."""
     metrics.EFFECTS.labels(effect.kind, effect.state).inc()
+    end_ns = time.time_ns()
+    tracing.record(
+        f"delivery.{effect.kind}",
+        tracing.effect(effect.case_id, effect.effect_id, effect.attempt),
+        start_ns=end_ns - duration_ms * 1_000_000,
+        end_ns=end_ns,
+        parents=[tracing.by_effect(effect.case_id, effect.effect_id)],
+        effect_id=effect.effect_id,
+        state=effect.state,
+        code=effect.code,
+        attempt=effect.attempt,
+        case_id=effect.case_id,
+        agent_id=effect.agent_id,
+    )
     get_logger().info(
         "effect",
         effect_id=effect.effect_id,

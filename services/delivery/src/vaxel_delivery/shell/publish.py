@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Protocol
 
 from vaxel_delivery.core.effects import Effect
@@ -11,6 +12,7 @@ from vaxel_shared.contracts.cloudevents import Event, iso_ms
 from vaxel_shared.contracts.commands import Actor, Command, DeliveryResult, OfferAnswer, event_type
 from vaxel_shared.contracts.interaction import INTERACTION_TYPE, Interaction
 from vaxel_shared.ids import event_id
+from vaxel_shared.obs import tracing
 
 SOURCE = "vaxel/delivery"
 WORK = "vaxel.work"
@@ -39,7 +41,8 @@ class Publisher:
         at = iso_ms(self._at_ms(effect))
         stored = Interaction.model_validate_json(effect.outbound)
         said = stored.model_copy(update={"occurred_at": at, "received_at": at})
-        event = Event(said.id, INTERACTION_TYPE, SOURCE, self._at_ms(effect), effect.case_id)
+        at_ms, trace = self._at_ms(effect), _place(effect).traceparent
+        event = Event(said.id, INTERACTION_TYPE, SOURCE, at_ms, effect.case_id, trace)
         await self._producer.send(INTERACTIONS, said.conversation_key, said.to_json(), event)
 
     async def say(self, said: Interaction) -> None:
@@ -71,7 +74,7 @@ class Publisher:
             agent_id=effect.agent_id,
             data=result.to_dict(),
         )
-        await self._command(command, self._at_ms(effect))
+        await self._command(command, self._at_ms(effect), _place(effect))
 
     async def answer(self, link: Link, verb: str, reason: str | None) -> str:
         """An agent's ``accept`` or ``decline`` by link; answers the command's id."""
@@ -92,14 +95,33 @@ class Publisher:
 
     async def ask(self, command: Command) -> None:
         """A command; returns once the broker has it."""
-        await self._command(command, self._clock.wall_ms())
+        at = tracing.command(command.case_id or command.id, command.id)
+        started_ns = time.time_ns()
+        await self._command(command, self._clock.wall_ms(), at)
+        tracing.record(
+            "delivery.command",
+            at,
+            start_ns=started_ns,
+            end_ns=time.time_ns(),
+            parents=[tracing.by_token(command.case_id or command.id, command.token)],
+            command_id=command.id,
+            type=command.type,
+            case_id=command.case_id,
+            agent_id=command.agent_id,
+            pool=command.pool,
+        )
 
-    async def _command(self, command: Command, at_ms: int) -> None:
-        event = Event(command.id, event_type(command.type), SOURCE, at_ms, command.case_id)
+    async def _command(self, command: Command, at_ms: int, at: tracing.Place) -> None:
+        kind = event_type(command.type)
+        event = Event(command.id, kind, SOURCE, at_ms, command.case_id, at.traceparent)
         await self._producer.send(WORK, command.pool, command.to_json(), event)
 
     def _at_ms(self, effect: Effect) -> int:
         return effect.finished_ms if effect.finished_ms is not None else self._clock.wall_ms()
+
+
+def _place(effect: Effect) -> tracing.Place:
+    return tracing.effect(effect.case_id, effect.effect_id, effect.attempt)
 
 
 def answer_id(link: Link, verb: str) -> str:

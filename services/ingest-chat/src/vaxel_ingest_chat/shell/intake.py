@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from vaxel_shared.contracts.interaction import INTERACTION_TYPE, Interaction, Ki
 from vaxel_shared.errors import Poison, Retryable
 from vaxel_shared.kafka.producer import Ack, Outgoing
 from vaxel_shared.kafka.topics import INTERACTIONS, SIGNALS
-from vaxel_shared.obs import metrics
+from vaxel_shared.obs import metrics, tracing
 
 SOURCE = "vaxel/ingest-chat"
 SIGNAL_TYPE = "vaxel.signal.v1"
@@ -100,15 +99,18 @@ class Intake:
 
     async def _append(self, found: Sequence[Interaction]) -> None:
         now_ms = self._clock.wall_ms()
-        trace = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+        started_ns = time.time_ns()
+        places = [(one, tracing.contact(one.id, "ingest")) for one in found]
         records = [
             Outgoing(
                 INTERACTIONS,
                 one.conversation_key,
                 one.to_json(),
-                Event(one.id, INTERACTION_TYPE, SOURCE, now_ms, one.conversation_key, trace),
+                Event(
+                    one.id, INTERACTION_TYPE, SOURCE, now_ms, one.conversation_key, at.traceparent
+                ),
             )
-            for one in found
+            for one, at in places
         ]
         try:
             async with asyncio.timeout(self._send_timeout_s):
@@ -117,6 +119,16 @@ class Intake:
             raise Retryable("a message wasn't acknowledged in time; is Kafka slow?") from error
         except Poison as error:  # our limits don't allow it; whoever sent it keeps it
             raise Retryable(f"a message's record was refused ({error.code})") from error
+        for one, at in places:
+            tracing.record(
+                f"{one.channel}.receive",
+                at,
+                start_ns=started_ns,
+                end_ns=time.time_ns(),
+                interaction_id=one.id,
+                channel=one.channel,
+                kind=one.kind,
+            )
 
     async def _fitting(self, one: Interaction) -> Interaction:
         """With a long text by reference."""
