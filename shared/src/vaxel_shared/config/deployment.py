@@ -74,16 +74,21 @@ def load(folder: Path) -> Deployment:
     if channels is None or routing is None or roster is None or connectors is None or problems:
         raise ConfigError(problems)
     loaded = Deployment(channels, routing, roster, connectors, documents, promises)
-    problems = [
+    problems = between(loaded)
+    if problems:
+        raise ConfigError(problems)
+    return loaded
+
+
+def between(loaded: Deployment) -> list[Problem]:
+    """What doesn't hold between files that are right by themselves; ``load`` raises these."""
+    return [
         *_check_promises(loaded),
         *_check_accounts(loaded),
         *_check_rules(loaded),
         *_check_languages(loaded),
+        *_check_agents(loaded),
     ]
-    problems += _check_agents(loaded)
-    if problems:
-        raise ConfigError(problems)
-    return loaded
 
 
 def _duplicates(name: str, document: Document) -> list[Problem]:

@@ -101,10 +101,33 @@ class RuleBook:
         return held, failed
 
 
+def constant(source: str) -> bool | None:
+    """What an expression gives that names no variable, so that it gives it always; else None."""
+    empty = _without_variables()
+    try:
+        outcome = empty.compile(source).eval(empty.Activation({})).value()
+    except RuntimeError:
+        return None
+    return outcome if isinstance(outcome, bool) else None
+
+
 @lru_cache(maxsize=1)
 def _environment() -> Any:
     """The variables with their types, and ``mentions``."""
     types = {str: cel.Type.STRING, bool: cel.Type.BOOL, list: cel.Type.List(cel.Type.STRING)}
+    return cel.NewEnv(
+        variables={name: types[type(value)] for name, value in VARIABLES.items()},
+        functions=_functions(),
+    )
+
+
+@lru_cache(maxsize=1)
+def _without_variables() -> Any:
+    return cel.NewEnv(variables={}, functions=_functions())
+
+
+def _functions() -> list[Any]:
+    """What an expression may call besides what CEL has."""
     words = cel.Overload(
         "string_mentions_words",
         cel.Type.BOOL,
@@ -112,10 +135,7 @@ def _environment() -> Any:
         is_member=True,
         impl=mentions,
     )
-    return cel.NewEnv(
-        variables={name: types[type(value)] for name, value in VARIABLES.items()},
-        functions=[cel.FunctionDecl("mentions", [words])],
-    )
+    return [cel.FunctionDecl("mentions", [words])]
 
 
 def _compile(source: str) -> Any:
