@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -73,7 +73,9 @@ class Feed:
             reader = TopicReader(self._settings, INTERACTIONS, self._cursors, cold_start="end")
             try:
                 await reader.start()
-                self._began(reader)
+                for partition in reader.partitions:
+                    self._cursors.setdefault(partition, reader.cursor(partition))
+                self.begin({p: one.offset for p, one in self._cursors.items()})
                 while not stop.is_set():
                     await self.take(await reader.poll())
                     for partition in reader.partitions:
@@ -90,9 +92,9 @@ class Feed:
             finally:
                 await reader.close()
 
-    def _began(self, reader: TopicReader) -> None:
-        for partition in reader.partitions:
-            offset = reader.cursor(partition).offset
+    def begin(self, offsets: Mapping[int, int]) -> None:
+        """News follow after these offsets, by partition; what was before stays as it was."""
+        for partition, offset in offsets.items():
             self._read.setdefault(partition, offset)
             self.recent.begin(partition, offset)
         self._problem = None

@@ -46,6 +46,8 @@ STATUS = {
 }
 """The HTTP status of a refusal; 400 for any other."""
 
+CORS: web.RequestKey[dict[str, str]] = web.RequestKey("cors")
+
 Handler = Callable[[web.Request, Chat], Awaitable[web.StreamResponse]]
 
 
@@ -88,7 +90,7 @@ class Web:
             try:
                 upgrade = request.path.endswith("/ws")
                 origin = self._house.edge.origin(request, chat, upgrade=upgrade)
-                request["cors"] = _cors(origin)
+                request[CORS] = _cors(origin)
                 response = await handler(request, chat)
             except Refused as refused:
                 response = _refusal(refused)
@@ -165,7 +167,7 @@ class Web:
         self, request: web.Request, session: Session, outbox: Outbox
     ) -> web.StreamResponse:
         headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store",
-                   "X-Accel-Buffering": "no", **request["cors"]}  # fmt: skip
+                   "X-Accel-Buffering": "no", **request[CORS]}  # fmt: skip
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)
         try:
