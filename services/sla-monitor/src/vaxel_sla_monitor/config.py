@@ -60,8 +60,9 @@ class LiveFiles:
         self._folder = settings.config_dir
         self._clock = clock
         self._said = ""
-        self.now = self._read()
-        self.rules = Rules(self.now.sla)
+        self.now: Files
+        self.rules: Rules
+        self._adopt(self._read())
 
     async def watch(self, stop: asyncio.Event) -> None:
         """A task that reads the files again and again."""
@@ -86,7 +87,7 @@ class LiveFiles:
         self._said = ""
         if files == self.now:
             return False
-        self.now, self.rules = files, Rules(files.sla)
+        self._adopt(files)
         log.info("config_adopted", version=files.sla.version[:12])
         return True
 
@@ -97,10 +98,12 @@ class LiveFiles:
             raise ConfigError(problems)
         channels = source.read(self._folder / "channels.yaml")
         connectors = source.read(self._folder / "connectors.yaml")
-        files = Files(
+        return Files(
             found,
             source.validate(Channels, channels),
             source.validate(Connectors, connectors),
         )
+
+    def _adopt(self, files: Files) -> None:
+        self.now, self.rules = files, Rules(files.sla)
         metrics.SLA_INFO.set(self._clock.wall_ms() / 1000)
-        return files

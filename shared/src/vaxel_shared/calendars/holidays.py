@@ -88,7 +88,10 @@ def read_feed(raw: bytes) -> Dates:
     if len(raw) > FEED_BYTES_MAX:
         raise ValueError(f"larger than {FEED_BYTES_MAX} bytes; a feed of holidays is small")
     try:
-        events = [event for feed in Feed.from_ical(raw, multiple=True) for event in _events(feed)]
+        feeds = Feed.from_ical(raw, multiple=True)
+        if not feeds:
+            raise ValueError("no calendar in it")  # noqa: TRY301 - the same answer for all
+        events = [event for feed in feeds for event in _events(feed)]
     except (ValueError, IndexError, KeyError) as error:
         raise ValueError("not an iCalendar file; export it again as .ics") from error
     names: dict[date, str] = {}

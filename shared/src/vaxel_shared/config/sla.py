@@ -210,6 +210,14 @@ class SlaFile(ConfigModel):
     policies: list[Policy] = Field(default_factory=list)
     notify: Notify = Field(default_factory=Notify)
 
+    @model_validator(mode="after")
+    def _one_of_each_name(self) -> SlaFile:
+        for items in (self.calendars, self.policies):
+            names = [item.name for item in items]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{twice[0]!r} is the name of two; change one")
+        return self
+
     def policy(self, name: str) -> Policy | None:
         """By name."""
         return next((item for item in self.policies if item.name == name), None)

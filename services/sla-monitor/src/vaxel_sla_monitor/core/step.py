@@ -169,10 +169,12 @@ class _Run:
         self._meet("first_response")
 
     def _waiting(self, move: Move) -> None:
-        self.case = replace(self.case, waits_for=move.waits_for)
         clock = self.case.clocks.get("resolution")
         if clock is None or not self._rules.pauses(clock.policy, move.waits_for):
+            self._resume()
+            self.case = replace(self.case, waits_for=move.waits_for)
             return
+        self.case = replace(self.case, waits_for=move.waits_for)
         if clock.state == "running":
             paused = replace(clock, state="paused", pauses=(*clock.pauses, (self._at_ms, None)))
             self._refit("resolution", paused, None)
