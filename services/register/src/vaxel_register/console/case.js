@@ -173,6 +173,7 @@ export class CasePanel {
   /** After something was done: look again, here and in the list beside it. */
   async settledNow() {
     await this.load();
+    this.entries.scrollTop = this.entries.scrollHeight;
     this.done();
   }
 }
