@@ -29,7 +29,7 @@ from vaxel_shared.errors import Fatal, Retryable
 from vaxel_shared.kafka import chain
 from vaxel_shared.kafka.records import ChainCursor, ChainRecord
 from vaxel_shared.kafka.topic_reader import Record, TopicCursor
-from vaxel_shared.sql import migrate
+from vaxel_shared.sql import make_engine, migrate
 
 
 class Reader:
@@ -263,13 +263,15 @@ async def test_the_migrations_make_the_tables_of_the_code_and_may_run_again(tmp_
     engine.dispose()
 
 
-def test_a_second_delivery_on_the_same_data_refuses(tmp_path):
+async def test_a_second_delivery_on_the_same_data_refuses(tmp_path):
     settings = make_settings_for(tmp_path)
-    only_one(settings)
+    engine = make_engine(settings, "delivery")
+    await only_one(settings, engine)
     with pytest.raises(Fatal, match="another delivery"):
-        only_one(settings)
+        await only_one(settings, engine)
     with pytest.raises(Fatal, match="instances"):
-        only_one(make_settings_for(tmp_path, instances=2))
+        await only_one(make_settings_for(tmp_path, instances=2), engine)
+    await engine.dispose()
 
 
 def test_a_saved_file_holds_and_a_wrong_one_leaves_the_old(tmp_path):

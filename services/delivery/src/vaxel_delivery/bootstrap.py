@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import uuid
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from vaxel_delivery.config import LiveFiles
+from vaxel_delivery.shell.answer_book import AnswerBook
+from vaxel_delivery.shell.answers import Answers, Desk
 from vaxel_delivery.shell.carriers import Carriers, Way, log_way
 from vaxel_delivery.shell.dispatch import Dispatcher
 from vaxel_delivery.shell.feed import DecisionsFeed, InteractionsFeed, Pace
 from vaxel_delivery.shell.guarded_http import GuardedHttp
 from vaxel_delivery.shell.hooks import HookSender, hook_way
-from vaxel_delivery.shell.lock import only_one
+from vaxel_delivery.shell.lock import Lock, only_one
 from vaxel_delivery.shell.outbox import Outbox
 from vaxel_delivery.shell.prepare import Preparer
 from vaxel_delivery.shell.publish import SOURCE, Publisher
@@ -43,33 +46,50 @@ BROKER_WAIT_MS = 60_000
 FORGET_EVERY_S = 3_600.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What everything else is made of; opened, and closed at the end."""
+
+    settings: Settings
+    clock: Clock
+    files: LiveFiles
+    keyring: Keyring
+    lock: Lock
+    store: Store
+    producer: Producer
+    publisher: Publisher
+    http: GuardedHttp
+    waiters: Waiters
+    preparer: Preparer
+
+
 async def build(settings: Settings) -> Service:
     """Everything that delivery is made of, ready to run.
 
     Raises Fatal where another delivery holds the database, where key or cursors don't fit, or the
-    configuration is wrong; Retryable without a broker. What was opened by then is closed.
+    configuration is wrong; Retryable without a broker or a database. What was opened by then is
+    closed.
     """
     async with AsyncExitStack() as opened:
-        service = await _build(settings, opened)
+        service = await _build(await _open(settings, opened), opened)
         opened.pop_all()  # from here on they are the service's
         return service
 
 
-async def _build(settings: Settings, opened: AsyncExitStack) -> Service:
-    only_one(settings)
+async def _open(settings: Settings, opened: AsyncExitStack) -> _Parts:
     clock = SystemClock()
     files = LiveFiles(settings.config_dir)
     keyring = Keyring.load(settings.secrets)
-    await migrate(settings, NAME, MIGRATIONS)
-    store = Store(make_engine(settings, NAME))
+    store = Store(engine := make_engine(settings, NAME))
     opened.push_async_callback(store.close)
+    lock = await only_one(settings, engine)
+    opened.push_async_callback(lock.close)
+    await migrate(settings, NAME, MIGRATIONS)
     await wait_for_broker(settings, BROKER_WAIT_MS)
     producer = await Producer.start(settings, SOURCE)
     opened.push_async_callback(producer.close)
-
-    async def parking(record: Record, reason: str) -> None:
-        await park(producer, settings, record, service=NAME, error_class="poison", reason=reason)
-
+    http = GuardedHttp()
+    opened.push_async_callback(http.close)
     preparer = Preparer(
         store=store,
         blobs=FolderBlobs(settings.blobs),
@@ -77,34 +97,47 @@ async def _build(settings: Settings, opened: AsyncExitStack) -> Service:
         keyring=keyring,
         base_url=lambda: (files.now.connectors.public_url or settings.url(NAME)).rstrip("/"),
     )
-    publisher, waiters, http = Publisher(producer, clock), Waiters(), GuardedHttp()
-    opened.push_async_callback(http.close)
+    return _Parts(
+        settings=settings,
+        clock=clock,
+        files=files,
+        keyring=keyring,
+        lock=lock,
+        store=store,
+        producer=producer,
+        publisher=Publisher(producer, clock),
+        http=http,
+        waiters=Waiters(),
+        preparer=preparer,
+    )
+
+
+async def _build(parts: _Parts, opened: AsyncExitStack) -> Service:
+    settings, store = parts.settings, parts.store
+
+    async def parking(record: Record, reason: str) -> None:
+        await park(
+            parts.producer, settings, record, service=NAME, error_class="poison", reason=reason
+        )
+
     dispatcher = Dispatcher(
         outbox=Outbox(store, uuid.uuid4().hex),
-        preparer=preparer,
-        carriers=_carriers(settings, files, publisher, http, clock),
-        publisher=publisher,
-        clock=clock,
+        preparer=parts.preparer,
+        carriers=_carriers(parts),
+        publisher=parts.publisher,
+        clock=parts.clock,
         ready=lambda: decisions.caught_up and interactions.caught_up,
     )
     decisions_reader, interactions_reader = await _readers(settings, store)
     opened.push_async_callback(decisions_reader.close)
     opened.push_async_callback(interactions_reader.close)
     wake = dispatcher.wake.set
-    decisions = DecisionsFeed(decisions_reader, store, waiters, parking, wake, routes=files.routes)
-    interactions = InteractionsFeed(interactions_reader, store, clock, parking, wake)
+    decisions = DecisionsFeed(
+        decisions_reader, store, parts.waiters, parking, wake, routes=parts.files.routes
+    )
+    interactions = InteractionsFeed(interactions_reader, store, parts.clock, parking, wake)
     await interactions.begin()
     await decisions.begin()
-
-    pages = _pages(
-        store=store,
-        preparer=preparer,
-        publisher=publisher,
-        waiters=waiters,
-        files=files,
-        keyring=keyring,
-        clock=clock,
-    )
     return Service(
         name=NAME,
         settings=settings,
@@ -114,47 +147,63 @@ async def _build(settings: Settings, opened: AsyncExitStack) -> Service:
             "dispatch": dispatcher.run,
             "decisions watchdog": _watchdog(DECISIONS, decisions.pace),
             "interactions watchdog": _watchdog(INTERACTIONS, interactions.pace),
-            "config": files.watch,
-            "forget": lambda stop: _forget(store, clock, stop),
+            "config": parts.files.watch,
+            "forget": lambda stop: _forget(store, parts.clock, stop),
+            "lock": parts.lock.watch,
         },
-        routes=pages.routes(),
+        routes=[*_pages(parts).routes(), *_answers(parts).routes()],
         not_ready=lambda: _not_ready(decisions, interactions),
         closers=[
             store.close,
-            producer.close,
-            http.close,
+            parts.lock.close,
+            parts.producer.close,
+            parts.http.close,
             decisions_reader.close,
             interactions_reader.close,
         ],
     )
 
 
-def _pages(
-    *, store: Store, preparer: Preparer, publisher: Publisher, waiters: Waiters, files: LiveFiles,
-    keyring: Keyring, clock: Clock,
-) -> Pages:  # fmt: skip
-    """The pages behind offers' links."""
-    return Pages(
-        offer=store.offer,
-        facts=preparer.facts,
-        answers=publisher,
-        waiters=waiters,
-        keyring=keyring,
-        language=lambda: files.now.channels.default_language,
-        clock=clock,
+def _carriers(parts: _Parts) -> Carriers:
+    """The ways out."""
+    settings, files = parts.settings, parts.files
+    relay = SmtpSender(settings, lambda: files.now.connectors.mail.relay)
+    hooks = HookSender(parts.http, settings.secrets, lambda: files.now.connectors, parts.clock)
+    return Carriers(
+        mail=Way(relay, relay_gate()),
+        log=log_way(parts.publisher),
+        hooks=lambda name: hook_way(name, hooks),
     )
 
 
-def _carriers(
-    settings: Settings, files: LiveFiles, publisher: Publisher, http: GuardedHttp, clock: Clock
-) -> Carriers:
-    """The ways out."""
-    relay = SmtpSender(settings, lambda: files.now.connectors.mail.relay)
-    hooks = HookSender(http, settings.secrets, lambda: files.now.connectors, clock)
-    return Carriers(
-        mail=Way(relay, relay_gate()),
-        log=log_way(publisher),
-        hooks=lambda name: hook_way(name, hooks),
+def _pages(parts: _Parts) -> Pages:
+    """The pages behind offers' links."""
+    return Pages(
+        offer=parts.store.offer,
+        facts=parts.preparer.facts,
+        answers=parts.publisher,
+        waiters=parts.waiters,
+        keyring=parts.keyring,
+        language=lambda: parts.files.now.channels.default_language,
+        clock=parts.clock,
+    )
+
+
+def _answers(parts: _Parts) -> Answers:
+    """The receiver of what agents do in their tools."""
+    return Answers(
+        Desk(
+            webhooks=lambda: parts.files.now.connectors.webhooks,
+            secrets=parts.settings.secrets,
+            offer=parts.store.offer,
+            case=parts.store.case,
+            pool_of=parts.preparer.lookups.pool_of,
+            blobs=FolderBlobs(parts.settings.blobs),
+            asks=parts.publisher,
+            book=AnswerBook(parts.store),
+            waiters=parts.waiters,
+            clock=parts.clock,
+        )
     )
 
 

@@ -44,6 +44,9 @@ HOOK = "hook:"
 CRASHES_MAX = 3
 """So many runs may end without warning over an effect; then it is taken for a defect of ours."""
 
+CRASHES_ALONE = CRASHES_MAX - 1
+"""From so many on it is tried by itself, so that no other is blamed for it."""
+
 DEFECT = "defect"
 
 

@@ -89,6 +89,7 @@ class Answered:
 
     command_id: str
     code: str | None
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,8 @@ def answered(batch: Batch) -> Iterator[Answered]:
     """What the router said to the commands behind a batch, for whoever waits for it."""
     for decision in batch.decisions:
         refused = decision.type == "command.refused"
-        yield Answered(decision.cause, str(decision.data.get("code")) if refused else None)
+        code = str(decision.data.get("code")) if refused else None
+        yield Answered(decision.cause, code, decision.type == "command.repeated")
 
 
 class _Absent(Exception):

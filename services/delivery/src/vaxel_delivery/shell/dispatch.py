@@ -13,6 +13,9 @@ from collections import deque
 from collections.abc import Callable
 
 from vaxel_delivery.core.effects import (
+    CRASHES_ALONE,
+    CRASHES_MAX,
+    DEFECT,
     HOOK,
     LOG,
     Effect,
@@ -28,7 +31,7 @@ from vaxel_delivery.shell.prepare import Preparer
 from vaxel_delivery.shell.publish import Publisher
 from vaxel_delivery.shell.ready import Ready
 from vaxel_shared.clock import Clock
-from vaxel_shared.errors import Poison, Retryable
+from vaxel_shared.errors import Poison, Retryable, VaxelError
 from vaxel_shared.obs import metrics, tracing
 from vaxel_shared.obs.logging import get_logger
 
@@ -65,6 +68,7 @@ class Dispatcher:
         self._ready = ready
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._fetched: deque[Effect] = deque()
+        self._alone = False
         self.wake = asyncio.Event()
         """Set by whoever has written new effects."""
 
@@ -108,8 +112,12 @@ class Dispatcher:
             if count:
                 self._fetched = deque(await self._outbox.due(self._clock.wall_ms()))
         while self._fetched and len(self._under_way) < WORKERS_MAX:
+            suspect = self._fetched[0].crashes >= CRASHES_ALONE
+            if self._under_way and (self._alone or suspect):
+                return
             effect = self._fetched.popleft()
             if effect.effect_id not in self._under_way:
+                self._alone = suspect
                 task = asyncio.ensure_future(self.carry_out(effect))
                 self._under_way[effect.effect_id] = task
 
@@ -129,20 +137,31 @@ class Dispatcher:
         if late:
             get_logger().warning("drain_cut_off", count=len(late))
             await asyncio.wait(late, timeout=1)
+            await self._outbox.release()
 
     async def carry_out(self, effect: Effect) -> None:
         """One effect as far as it goes now: attempt it, and report it once it is final."""
         started_ms = self._clock.monotonic_ms()
-        judged = effect if effect.final else await self._attempt(effect)
-        if judged is None:
-            return
-        reported = judged.final and await self._report(judged)
+        try:
+            judged = effect if effect.final else await self._attempt(effect)
+            if judged is None:
+                return
+            reported = judged.final and await self._report(judged)
+        except VaxelError:
+            raise
+        except Exception as error:
+            await self._outbox.crashed(effect)
+            _say_crash(effect, error)
+            raise
         if reported or not judged.final:
             _say(judged, self._clock.monotonic_ms() - started_ms, self._clock.wall_ms())
 
     async def _attempt(self, effect: Effect) -> Effect | None:
         """The effect as it stands after an attempt; None where there was none to judge."""
         now_ms = self._clock.wall_ms()
+        if effect.crashes >= CRASHES_MAX:
+            _say_defect(effect)
+            return await self._outbox.settle(effect, withheld(effect, DEFECT, now_ms), now_ms)
         prepared = await self._preparer.prepare(effect, now_ms)
         if isinstance(prepared, Missing):
             return await self._wait_for(effect, prepared, now_ms)
@@ -191,6 +210,10 @@ class Dispatcher:
 
     async def _report(self, effect: Effect) -> bool:
         """Say what came of it; the row is done only after the broker has acknowledged both."""
+        if effect.crashes >= CRASHES_MAX:  # saying it is what breaks
+            _say_defect(effect)
+            await self._outbox.done(effect)
+            return True
         try:
             if effect.state == "sent":
                 await self._append_outbound(effect)
@@ -217,6 +240,31 @@ def _what(effect: Effect) -> str:
     if effect.carrier.startswith(HOOK):
         return "webhook"
     return "chat" if effect.carrier == LOG else "relay"
+
+
+def _say_crash(effect: Effect, error: Exception) -> None:
+    """Which effect ends this run; the error's own text could quote somebody, its class can't."""
+    get_logger().error(
+        "effect_crashed",
+        effect_id=effect.effect_id,
+        kind=effect.kind,
+        attempt=effect.crashes + 1,
+        limit=CRASHES_MAX,
+        exception_type=type(error).__name__,
+    )
+
+
+def _say_defect(effect: Effect) -> None:
+    """In place of a dead letter: where what can't be carried out stands on the log."""
+    get_logger().error(
+        "effect_given_up",
+        effect_id=effect.effect_id,
+        kind=effect.kind,
+        case_id=effect.case_id,
+        code=DEFECT,
+        attempt=effect.crashes,
+        remedy="a defect of ours: report it with the lines effect_crashed before this one",
+    )
 
 
 def _say(effect: Effect, duration_ms: int, now_ms: int) -> None:

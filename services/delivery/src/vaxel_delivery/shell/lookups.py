@@ -125,6 +125,13 @@ class Lookups:
             return Withheld("no_address")
         return Person(str(entry.get("name") or ""), str(entry.get("email") or ""))
 
+    async def pool_of(self, agent_id: str) -> str | None:
+        """The pool in whose roster an agent is; no agent serves two."""
+        for pool in await self.store.pools():
+            if isinstance(await self.person(pool, agent_id), Person):
+                return pool
+        return None
+
     async def body(self, data: CaseReplied) -> str | Missing | Withheld:
         """The text of an agent's answer."""
         if sha256_of(data.body_ref) != data.body_sha256:

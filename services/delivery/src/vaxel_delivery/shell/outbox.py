@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vaxel_delivery.core.automatic import suppressed_by_history
@@ -55,11 +55,41 @@ class Outbox:
                     state="unknown",
                     code="run_ended",
                     repeats=EFFECTS.c.repeats + 1,
+                    crashes=EFFECTS.c.crashes + 1,
                     next_ms=now_ms,
                     run_id=None,
                 )
             )
             return int(updated.rowcount)
+
+    async def release(self) -> None:
+        """What this run cut off when it was asked to stop: lost, but no sign of a defect."""
+        async with self._store.writing() as connection:
+            await connection.execute(
+                EFFECTS.update()
+                .where(EFFECTS.c.state == "sending", EFFECTS.c.run_id == self._run_id)
+                .values(
+                    state="unknown",
+                    code="cut_off",
+                    repeats=EFFECTS.c.repeats + 1,
+                    run_id=None,
+                )
+            )
+
+    async def crashed(self, effect: Effect) -> None:
+        """This run ends because of it; the next ones count how often that happened."""
+        sending = EFFECTS.c.state == "sending"
+        async with self._store.writing() as connection:
+            await connection.execute(
+                EFFECTS.update()
+                .where(EFFECTS.c.effect_id == effect.effect_id)
+                .values(
+                    crashes=EFFECTS.c.crashes + 1,
+                    repeats=case((sending, EFFECTS.c.repeats + 1), else_=EFFECTS.c.repeats),
+                    state=case((sending, "unknown"), else_=EFFECTS.c.state),
+                    run_id=None,
+                )
+            )
 
     async def due(self, now_ms: int) -> list[Effect]:
         """The first effect of each lane, where its time has come; the longest due first."""
@@ -146,7 +176,8 @@ class Outbox:
             finished_ms=now_ms if following.final else None,
         )
         written = ("state", "final", "code", "repeats", "finished_ms")
-        values = {name: getattr(settled, name) for name in written}
+        values: dict[str, Any] = {name: getattr(settled, name) for name in written}
+        values["crashes"] = 0  # it was judged: nothing of ours broke over it
         await self._update(effect, {**values, "next_ms": following.at_ms, "run_id": None})
         return settled
 

@@ -35,9 +35,9 @@ class Preparer:
         keyring: Keyring,
         base_url: Callable[[], str],
     ) -> None:
-        self._lookups = Lookups(store, blobs, files, keyring, base_url)
-        mailing, chatting = Mailing(self._lookups), Chatting(self._lookups)
-        self._posting = Posting(self._lookups)
+        self.lookups = Lookups(store, blobs, files, keyring, base_url)
+        mailing, chatting = Mailing(self.lookups), Chatting(self.lookups)
+        self._posting = Posting(self.lookups)
         self._builds: dict[tuple[str, str], Build] = {
             (MAIL, "offer"): mailing.offer,
             (MAIL, "reply"): mailing.reply,
@@ -62,4 +62,4 @@ class Preparer:
 
     async def facts(self, offer_id: str) -> OfferFacts | None:
         """What an offer's mail and page show; None for an offer that isn't known."""
-        return await self._lookups.facts(offer_id)
+        return await self.lookups.facts(offer_id)

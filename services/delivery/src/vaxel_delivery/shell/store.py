@@ -28,6 +28,7 @@ from vaxel_delivery.core.project import (
     RosterSeen,
 )
 from vaxel_delivery.shell.tables import (
+    ANSWERS,
     AUTOMATIC,
     CASES,
     CURSORS,
@@ -61,7 +62,7 @@ class Store:
         try:
             async with self._writing, self._engine.begin() as connection:
                 yield connection
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError) as error:
             raise _broken(error) from error
 
     @asynccontextmanager
@@ -70,7 +71,7 @@ class Store:
         try:
             async with self._engine.connect() as connection:
                 yield connection
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError) as error:
             raise _broken(error) from error
 
     async def cursors(self, topic: str) -> dict[int, Cursor]:
@@ -122,6 +123,12 @@ class Store:
         row = await self._one(ROSTERS, ROSTERS.c.pool == pool)
         return None if row is None else str(row["directory_ref"])
 
+    async def pools(self) -> list[str]:
+        """The pools whose rosters were seen."""
+        async with self.reading() as connection:
+            rows = await connection.execute(select(ROSTERS.c.pool).order_by(ROSTERS.c.pool))
+            return [str(pool) for pool in rows.scalars()]
+
     async def forget(self, now_ms: int) -> None:
         """Delete what nobody will need again."""
         old, oldest = now_ms - KEEP_MS, now_ms - KEEP_OPEN_MS
@@ -139,6 +146,7 @@ class Store:
                 delete(CASES).where(CASES.c.updated_ms < oldest),
                 delete(INTERACTIONS).where((stored < oldest) | and_(stored < old, ~needed)),
                 delete(AUTOMATIC).where(AUTOMATIC.c.at_ms < old),
+                delete(ANSWERS).where(ANSWERS.c.received_ms < old),
             ):
                 await connection.execute(statement)
 
@@ -155,9 +163,11 @@ class Store:
 _KEPT = tuple(Kept.__dataclass_fields__)
 
 
-def _broken(error: SQLAlchemyError) -> Fatal:
+def _broken(error: Exception) -> Fatal:
     # The driver's text can quote a row; its class can't.
-    return Fatal(f"delivery's database failed ({type(error).__name__}); check its disk and rights")
+    return Fatal(
+        f"delivery's database failed ({type(error).__name__}); is it up, and is there room?"
+    )
 
 
 async def _exists(connection: AsyncConnection, table: Table, key: ColumnElement[bool]) -> bool:

@@ -19,6 +19,7 @@ class Verdict:
 
     ended: str | None = None
     code: str | None = None
+    repeated: bool = False
 
 
 class Waiters:
@@ -29,10 +30,11 @@ class Waiters:
         self._count = 0
 
     @contextmanager
-    def waiting(self, offer_id: str, command_id: str) -> Iterator[asyncio.Future[Verdict]]:
-        """A future that is set when the offer ends or the command is answered."""
+    def waiting(self, offer_id: str | None, command_id: str) -> Iterator[asyncio.Future[Verdict]]:
+        """A future that is set when the offer, if any, ends or the command is answered."""
         future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        names = (_offer(offer_id), _command(command_id)) if self._count < WAITING_MAX else ()
+        names = [_command(command_id), *([] if offer_id is None else [_offer(offer_id)])]
+        names = names if self._count < WAITING_MAX else []
         self._count += 1
         for name in names:
             self._waiting.setdefault(name, []).append(future)
@@ -55,7 +57,7 @@ class Waiters:
             if isinstance(change, OfferClosed):
                 self._set(_offer(change.offer_id), Verdict(ended=change.outcome))
         for answer in answers:
-            self._set(_command(answer.command_id), Verdict(code=answer.code))
+            self._set(_command(answer.command_id), Verdict(None, answer.code, answer.repeated))
 
     def _set(self, name: str, verdict: Verdict) -> None:
         for future in self._waiting.get(name, []):
