@@ -143,14 +143,14 @@
     make("details", {}, el.aboutTitle, make("label", {}, el.nameLabel, el.name), make("label", {}, el.emailLabel, el.email)),
     el.label, make("div", { class: "row" }, el.text, el.send), el.hint);
   el.panel = make("section", { class: "panel", role: "dialog", id: "panel", "aria-labelledby": "title", hidden: "" },
-    make("header", {}, el.title, el.languages, el.close), el.log, el.state, el.news, el.form);
+    make("header", {}, el.title, el.languages, el.close), el.log, el.state, el.form);
   el.launch = make("button", { class: "launch", type: "button", "aria-controls": "panel", "aria-expanded": "false" }, el.launchText, el.count);
-  root.append(el.panel, el.launch);
+  root.append(el.panel, el.news, el.launch); // news are announced while the panel is closed, too
 
   let condition = "connecting";
   let unread = 0;
   const speak = () => {
-    el.panel.lang = el.launch.lang = language;
+    el.panel.lang = el.news.lang = el.launch.lang = language;
     el.title.textContent = t("title");
     el.languages.value = language;
     el.languages.setAttribute("aria-label", t("language"));
