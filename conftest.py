@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres_server import NoPostgres, PostgresServer
 
 from vaxel_cli.broker import LocalBroker, prepare
 from vaxel_shared.errors import VaxelError
@@ -88,3 +89,19 @@ def make_settings(broker: str, topic_prefix: str, tmp_path: Path) -> Callable[..
 def settings(make_settings: Callable[..., Settings]) -> Settings:
     """What :func:`make_settings` makes by itself."""
     return make_settings()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server. Where there is none, tests that need it are skipped with the reason.
+
+    With ``VAXEL_REQUIRE_POSTGRES=1``, as in CI, that is an error.
+    """
+    try:
+        server = PostgresServer(free_ports(1)[0])
+    except NoPostgres as error:
+        if os.environ.get("VAXEL_REQUIRE_POSTGRES") == "1":
+            raise
+        pytest.skip(str(error))
+    yield server
+    server.stop()

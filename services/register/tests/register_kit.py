@@ -250,6 +250,8 @@ _migrated: list[bytes] = []
 
 
 async def _prepare_database(settings: RegisterSettings) -> None:
+    if settings.database_url is not None:
+        return  # its maker has copied it from one that has all tables
     file = settings.data_dir / "register.db"
     if file.exists():
         return

@@ -18,10 +18,10 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    Dialect,
     Integer,
     MetaData,
     String,
-    Dialect,
     Table,
     Text,
     event,
@@ -214,7 +214,9 @@ async def one_writer(connection: AsyncConnection) -> None:
 
 async def _lock(connection: AsyncConnection, number: int) -> None:
     # Locks are the database's, not the schema's: services that share one must not wait in line.
-    statement = text("SELECT pg_advisory_xact_lock(:number, hashtext(current_setting('search_path')))")
+    statement = text(
+        "SELECT pg_advisory_xact_lock(:number, hashtext(current_setting('search_path')))"
+    )
     await connection.execute(statement, {"number": number})
 
 
