@@ -117,6 +117,8 @@ class SlaEvent(Contract):
     due_ms: int | None = None
     share: int | None = None
     retracts: str | None = None
+    again: int = 0
+    """How many stages of this clock were taken back before."""
     told: list[str] = Field(default_factory=list)
     """The stages that stand: what was told of this clock and not taken back."""
     catchup: bool = False

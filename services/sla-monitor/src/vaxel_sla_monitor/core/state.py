@@ -49,6 +49,8 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What isn't due yet, in order; those that were are in ``fired``."""
     fired: tuple[Stage, ...] = ()
     ended_ms: int | None = None
+    retracted: int = 0
+    """How many stages were taken back: what is told after that is told anew."""
 
     @property
     def open(self) -> bool:

@@ -263,10 +263,10 @@ class _Run:
         told = {stage.name for stage in kept}
         waiting = tuple(stage for stage in stages if stage.name not in told)
         clock = self._put(name, replace(clock, due_ms=due_ms, stages=waiting, fired=kept))
-        undone = [stage for stage in before.fired if stage not in kept]
-        for stage in undone:
+        for stage in [stage for stage in before.fired if stage not in kept]:
             alert = self._rules.alert(clock.policy, stage.name)
             self.events.append(self._tell(name, clock).retracted(stage, self._at_ms, alert))
+            clock = self._put(name, replace(clock, retracted=clock.retracted + 1))
         moved = clock.due_ms != before.due_ms or clock.target_ms != before.target_ms
         if reason is not None and moved:
             self._say("moved", name, reason)

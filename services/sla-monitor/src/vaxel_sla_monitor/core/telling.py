@@ -31,7 +31,7 @@ class Teller:
         """A warning or breach that came due, with what the way to it was made of."""
         event = self._event(
             "breached" if stage.name == "breach" else "warned",
-            key=f"{stage.name}:{stage.at_ms}",
+            key=f"{stage.name}:{stage.at_ms}:{self.clock.retracted}",
             at_ms=stage.at_ms,
             known_ms=known_ms,
         )
@@ -47,7 +47,7 @@ class Teller:
 
     def retracted(self, stage: Stage, at_ms: int, alert: Alert) -> SlaEvent:
         """A stage that was told and turns out not to be so."""
-        key = f"{stage.name}:{stage.at_ms}"
+        key = f"{stage.name}:{stage.at_ms}:{self.clock.retracted}"
         event = self._event("retracted", key=key, at_ms=at_ms, known_ms=at_ms)
         return event.model_copy(
             update={
@@ -88,6 +88,7 @@ class Teller:
             priority=case.facts.priority,
             due_ms=clock.due_ms,
             told=[stage.name for stage in clock.fired],
+            again=clock.retracted,
         )
 
 
@@ -109,13 +110,15 @@ def command_of(event: SlaEvent) -> Command | None:
     """The alert for the router: it names the state wanted, so that twice is as good as once.
 
     None where the event is none, or the policy wants nothing of the router. Its id is made of case,
-    clock, cycle and stage: a deadline that moved raises no second one.
+    clock, cycle and stage: a deadline that moved raises no second one, unless the first was taken
+    back.
     """
     stage = stage_of(event)
     if stage is None or (event.priority_at_least is None and event.tier_at_least is None):
         return None
     retracted = event.type == "retracted"
     parts = ["sla.alert", event.case_id, event.clock, str(event.cycle), stage]
+    parts += [str(event.again)] if event.again else []
     data = SlaAlert(
         clock=event.clock,
         cycle=event.cycle,
