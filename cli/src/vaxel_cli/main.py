@@ -30,6 +30,7 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, Entry] = {
     "up": Entry("vaxel_cli.up.command:up", "Run the whole system on this machine."),
     "login": Entry("vaxel_cli.commands.login:login", "A one-time link into the console."),
+    "demo": Entry("vaxel_cli.commands.demo:demo", "Traffic in, agents at work, a summary."),
     "send": Entry(
         "vaxel_cli.commands.sendchat:send", "Send one contact in, for trying things out."
     ),
@@ -37,7 +38,9 @@ COMMANDS: dict[str, Entry] = {
     "explain": Entry("vaxel_cli.commands.explain:explain", "Why a case went where it went."),
     "agent": Entry("vaxel_cli.commands.agent:agent", "Set an agent away or back."),
     "roster": Entry("vaxel_cli.commands.roster:roster", "Who works, and what each can do."),
-    "policy": Entry("vaxel_cli.commands.policy:policy", "Publish what config/ says."),
+    "policy": Entry(
+        "vaxel_cli.commands.policy:policy", "Check, test, explain, compare and publish a policy."
+    ),
     "topics": Entry("vaxel_cli.commands.topics:topics", "Make or check the declared topics."),
     "schema": Entry("vaxel_cli.commands.schema:schema", "JSON Schema, AsyncAPI and OpenAPI."),
     "log": Entry("vaxel_cli.commands.log:log", "Write the topics to files."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -21,4 +22,12 @@ json_option: Callable[[F], F] = click.option(
 
 jsonl_option: Callable[[F], F] = click.option(
     "--jsonl", "as_jsonl", is_flag=True, help="Print one JSON document a line."
+)
+
+config_option: Callable[[F], F] = click.option(
+    "--config",
+    "config_dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="VAXEL_CONFIG_DIR",
+    help="The deployment's files; left out, ./config.",
 )

@@ -1,6 +1,6 @@
-"""``vaxel policy publish``: what the files in ``config/`` say, onto the log.
+"""``vaxel policy``: policy as code. Here ``publish``: what ``config/`` says, onto the log.
 
-`vaxel up` does this by itself; where the services run elsewhere (containers), this does.
+`vaxel up` does that by itself; where the services run elsewhere (containers), this does.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pathlib import Path
 import click
 
 from vaxel_cli import runinfo
-from vaxel_cli.commands.options import broker_option, json_option
+from vaxel_cli.commands.options import broker_option, config_option, json_option
+from vaxel_cli.commands.policy_check import check
 from vaxel_cli.console import DONE, out, print_json, wrong_use
 from vaxel_cli.publish.publisher import publish as publish_now
 from vaxel_cli.up.account import make_account
@@ -25,17 +26,14 @@ from vaxel_shared.settings import Settings
 
 @click.group()
 def policy() -> None:
-    """The routing policy and the roster, from their files to the router."""
+    """The routing policy and the roster: check, test, explain, compare, publish."""
+
+
+policy.add_command(check)
 
 
 @policy.command()
-@click.option(
-    "--config",
-    "config_dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="VAXEL_CONFIG_DIR",
-    help="The deployment's files; left out, ./config.",
-)
+@config_option
 @click.option("--watch", is_flag=True, help="Stay, and publish every saved change.")
 @broker_option
 @runinfo.data_dir_option
