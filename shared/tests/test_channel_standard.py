@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaxel_shared.channels import standard
@@ -27,6 +27,7 @@ OTHER = "whsec_" + base64.b64encode(b"another secret, 24 bytes").decode()
 NOW_MS = SECONDS * 1000
 PLACE = Place("partner", "care", Keyring(b"k" * 32).pseudonym)
 PLATFORM = platforms()["standard"]
+SHAPE = jsonschema.Draft202012Validator(schemas()["interaction.v1.json"])
 
 MESSAGE = {
     "type": "message.received",
@@ -125,6 +126,7 @@ def test_a_bad_secret_is_no_key(secret: str) -> None:
         standard.sign(secret, ID, SECONDS, BODY)
 
 
+@settings(deadline=None)
 @given(at=st.integers(0, len(BODY) - 1), bit=st.integers(0, 7))
 def test_any_flipped_bit_of_the_body_breaks_it(at: int, bit: int) -> None:
     damaged = bytearray(BODY)
@@ -253,16 +255,16 @@ PAYLOAD = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(payload=PAYLOAD | JSON)
 def test_whatever_is_signed_becomes_one_interaction_of_the_published_shape(payload: Any) -> None:
     found = took(json.dumps(payload).encode())
     (one,) = found.interactions
-    jsonschema.Draft202012Validator(schemas()["interaction.v1.json"]).validate(
-        json.loads(one.to_json())
-    )
+    SHAPE.validate(json.loads(one.to_json()))
     assert found.answer.status == 204
 
 
+@settings(deadline=None)
 @given(body=st.binary(max_size=300), items=st.dictionaries(st.text(), st.text()))
 def test_whatever_comes_in_is_answered(body: bytes, items: dict[str, str]) -> None:
     found = receive(PLATFORM, Request(headers=items, body=body), [SECRET], PLACE, NOW_MS)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaxel_ingest_chat.core import cursor, visitor
@@ -37,6 +37,7 @@ FRAMES = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(raw=st.text() | st.binary() | (FRAMES | JSON).map(json.dumps))
 def test_any_frame_is_understood_or_refused_by_name(raw: str | bytes) -> None:
     try:
@@ -56,11 +57,13 @@ def test_any_frame_is_understood_or_refused_by_name(raw: str | bytes) -> None:
         assert said.text.strip()
 
 
+@settings(deadline=None)
 @given(partition=st.integers(0, 9_999), offset=st.integers(-1, 10**17))
 def test_a_cursor_reads_as_it_was_written(partition: int, offset: int) -> None:
     assert cursor.parse(str(Cursor(partition, offset))) == Cursor(partition, offset)
 
 
+@settings(deadline=None)
 @given(value=JSON)
 def test_what_is_no_cursor_is_none(value: Any) -> None:
     found = cursor.parse(value)
@@ -80,6 +83,7 @@ def test_a_token_is_its_visitor_until_it_expires() -> None:
     assert [WHO.is_due(1_000_000 + ms, TTL_MS) for ms in (500, 501)] == [False, True]
 
 
+@settings(deadline=None)
 @given(at=st.integers(0, 200), other=st.characters(codec="ascii"))
 def test_no_other_string_is_the_token(at: int, other: str) -> None:
     token = WHO.token(KEYRING)
@@ -91,6 +95,7 @@ def test_no_other_string_is_the_token(at: int, other: str) -> None:
     assert found is None or changed[: len(token) - 1] == token[: len(token) - 1]
 
 
+@settings(deadline=None)
 @given(
     size=st.integers(1, 10),
     per_second=st.floats(0.1, 10),
@@ -117,6 +122,7 @@ def test_a_bucket_says_how_long_to_wait() -> None:
 KEYS = {"a": 0, "b": 0, "c": 1}
 
 
+@settings(deadline=None)
 @given(
     keys=st.lists(st.sampled_from(sorted(KEYS)), max_size=60),
     most=st.integers(0, 20),
