@@ -22,6 +22,8 @@ LOOK_S = 0.3
 """Between two looks at an inbox that was empty."""
 AT_ONCE = 4
 """What one agent does at the same time."""
+UNDECIDED_MAX = 10
+"""The register waits 2 s each time; a router that was killed is back well before."""
 TIMEOUT_S = 15.0
 """Above the register's own wait for a decision."""
 
@@ -71,7 +73,23 @@ class Agents:
     async def _ask(
         self, method: str, path: str, token: str, body: Any = None, key: str | None = None
     ) -> Any:
-        """The answer's body; None where there was none to use: the next look tries again."""
+        """The answer's body; None where there was none to use: the next look tries again.
+
+        A write that isn't decided yet (202) is asked for again: the key makes it the same one.
+        """
+        for _ in range(UNDECIDED_MAX):
+            status, found = await self._once(method, path, token, body, key)
+            if status is not None and status < 300 and status != 202:
+                return found
+            await asyncio.sleep(LOOK_S)
+            if status != 202:
+                break
+        return None
+
+    async def _once(
+        self, method: str, path: str, token: str, body: Any, key: str | None
+    ) -> tuple[int | None, Any]:
+        """Status and body; no status where nobody answered."""
         headers = {"Authorization": f"Bearer {token}"}
         if key is not None:
             headers["Idempotency-Key"] = key
@@ -88,11 +106,7 @@ class Agents:
                 ) as answer,
             ):
                 self._tally.agents[f"{what} {answer.status}"] += 1
-                if answer.status >= 300 or answer.status == 202:
-                    await asyncio.sleep(LOOK_S)
-                    return None
-                return await answer.json()
+                return answer.status, await answer.json()
         except (ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
             self._tally.agents[f"{what} {type(error).__name__}"] += 1
-            await asyncio.sleep(LOOK_S)
-            return None
+            return None, None
