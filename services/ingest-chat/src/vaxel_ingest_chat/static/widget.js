@@ -196,7 +196,7 @@
   };
   const clock = (at) => {
     const time = new Date(at);
-    return Number.isNaN(time.getTime()) ? "" : ` · ${time.toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" })}`;
+    return Number.isNaN(time.getTime()) ? "" : ` · ${time.toLocaleTimeString([...(navigator.languages || []).filter((tag) => tag.startsWith(language)), language], { hour: "2-digit", minute: "2-digit" })}`;
   };
 
   const shown = new Set();
