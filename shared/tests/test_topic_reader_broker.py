@@ -165,6 +165,23 @@ async def test_gaps_halt_except_where_a_topic_is_compacted(settings: Settings) -
     assert compacted.cursor(0).offset == 7
 
 
+async def test_who_reads_what_was_there_has_caught_up_though_the_log_goes_on_growing(
+    topics: Settings, write: Write
+) -> None:
+    await write(INTERACTIONS, b"old", 3)
+    reader = TopicReader(topics, INTERACTIONS, {}, cold_start="genesis")
+    try:
+        await reader.start()
+        assert not await reader.caught_up()
+        while not await reader.poll():
+            await write(INTERACTIONS, b"new", 3)
+        await write(INTERACTIONS, b"new", 3)
+        assert await reader.caught_up()
+        assert not await reader.at_end()
+    finally:
+        await reader.close()
+
+
 async def test_an_empty_poll_is_not_the_end_of_the_log(topics: Settings, write: Write) -> None:
     reader = TopicReader(topics, INTERACTIONS, {}, cold_start="genesis")
     try:

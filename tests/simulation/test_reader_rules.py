@@ -155,9 +155,14 @@ async def test_a_reader_of_many_partitions_keeps_them_apart() -> None:
     logs = {number: SimulatedLog(partition) for number, partition in partitions.items()}
     tail = DecisionsReader.over(logs, log_id, {}, "genesis")
     await tail.start()
+    assert not await tail.caught_up()
     found = [record for _ in range(4) for record in await tail.poll(max_records=1)]
     assert [(r.partition, r.header.seq) for r in found] == [(1, 0), (2, 0), (2, 1)]
     assert await tail.at_end()
+    assert await tail.caught_up()
+    partitions[2].land(b"", b"one more")
+    assert await tail.caught_up()
+    assert not await tail.at_end()
     assert [tail.cursor(p).seq for p in tail.partitions] == [-1, 0, 1]
     await tail.close()
     assert all(log.closed for log in logs.values())

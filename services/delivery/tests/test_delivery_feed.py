@@ -51,7 +51,7 @@ class Reader:
             raise found
         return found
 
-    async def at_end(self):
+    async def caught_up(self):
         return not self.polls
 
     async def lag(self):

@@ -45,6 +45,7 @@ class DecisionsReader:
         self._source: Source = LogsSource(logs) if logs else KafkaSource(settings, DECISIONS)
         self._cursors = dict(cursors)
         self._judges: dict[int, Judge] = {}
+        self._ends_at_start: dict[int, int] = {}
 
     @classmethod
     def over(
@@ -66,7 +67,9 @@ class DecisionsReader:
             else list(range(await partition_count(self._settings, DECISIONS)))
         )
         await self._source.start(partitions)
-        for partition, (start, end) in sorted((await self._source.bounds()).items()):
+        bounds = await self._source.bounds()
+        self._ends_at_start = {partition: end for partition, (_, end) in bounds.items()}
+        for partition, (start, end) in sorted(bounds.items()):
             state = self._first_state(log_id, partition, end)
             record = None
             if start <= state.offset < end:
@@ -109,6 +112,11 @@ class DecisionsReader:
     async def at_end(self) -> bool:
         """Whether everything that was in the log when asked has been read."""
         return not any((await self.lag()).values())
+
+    async def caught_up(self) -> bool:
+        """Whether all is read that the log held at the start; see ``TopicReader.caught_up``."""
+        ends = self._ends_at_start.items()
+        return all(self._judges[partition].state.read + 1 >= end for partition, end in ends)
 
     async def lag(self) -> dict[int, int]:
         """How many offsets are left to read, by partition."""

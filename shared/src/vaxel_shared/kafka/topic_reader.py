@@ -116,6 +116,7 @@ class TopicReader:
         self._gaps_allowed = declared(topic).cleanup == "compact"
         self._offsets = Offsets(settings)
         self._consumer: AIOKafkaConsumer | None = None
+        self._ends_at_start: dict[int, int] = {}
 
     async def start(self) -> None:
         """Verify every cursor and stand ready to read.
@@ -125,7 +126,7 @@ class TopicReader:
         count = await partition_count(self._settings, self._topic)
         own = list(range(count)) if self._only is None else list(self._only)
         begins = await self._offsets.begins(self._topic, own)
-        ends = await self._offsets.ends(self._topic, own)
+        ends = self._ends_at_start = await self._offsets.ends(self._topic, own)
         for partition in own:
             known = self._cursors.get(partition)
             self._cursors[partition] = known or self._cold(partition, ends[partition])
@@ -169,18 +170,33 @@ class TopicReader:
         """True if nothing is left to read, as of now. Raises Retryable without a broker."""
         return not any((await self.lag()).values())
 
+    async def caught_up(self) -> bool:
+        """True if all is read that the log held at the start.
+
+        A log that grows all the time is rarely read to its end at the moment of asking: whoever
+        waits for that waits until the traffic stops.
+        """
+        for partition, end in self._ends_at_start.items():
+            if await self._next(partition) < end:
+                return False
+        return True
+
     async def lag(self) -> dict[int, int]:
         """How many offsets are left to read, by partition. Raises Retryable without a broker."""
-        assert self._consumer is not None, "start it first"
         ends = await self._offsets.ends(self._topic, self._cursors)
         left = {}
         for partition, end in ends.items():
-            at = self._cursors[partition].offset + 1
-            if self._gaps_allowed:  # compaction may have taken the last records
-                at = max(at, await self._consumer.position(self._tp(partition)))
-            left[partition] = max(0, end - at)
+            left[partition] = max(0, end - await self._next(partition))
             metrics.LAG.labels(self._topic, str(partition)).set(left[partition])
         return left
+
+    async def _next(self, partition: int) -> int:
+        """The offset to be read next."""
+        assert self._consumer is not None, "start it first"
+        at = self._cursors[partition].offset + 1
+        if self._gaps_allowed:  # compaction may have taken the last records
+            at = max(at, await self._consumer.position(self._tp(partition)))
+        return at
 
     async def close(self) -> None:
         """Let go of the broker."""

@@ -1,7 +1,7 @@
 """Reading both logs into the database: what was read and how far, in one transaction.
 
-After a start nothing is sent before both feeds have been at the end of their logs once: what has
-ended or was reported meanwhile is then known.
+After a start nothing is sent before both feeds have come to where their logs ended then: what had
+ended or was reported meanwhile is known from there on.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Decisions(Protocol):
         """After the last valid record."""
         ...
 
-    async def at_end(self) -> bool:
-        """Whether everything was read."""
+    async def caught_up(self) -> bool:
+        """Whether everything was read that was there at the start."""
         ...
 
     async def lag(self) -> dict[int, int]:
@@ -84,8 +84,8 @@ class Interactions(Protocol):
         """After the last record."""
         ...
 
-    async def at_end(self) -> bool:
-        """Whether everything was read."""
+    async def caught_up(self) -> bool:
+        """Whether everything was read that was there at the start."""
         ...
 
     async def lag(self) -> dict[int, int]:
@@ -156,7 +156,7 @@ class DecisionsFeed:
         if self._polled:
             await self.take(self._polled)
             self._polled = []
-        if not self.caught_up and await self._reader.at_end():
+        if not self.caught_up and await self._reader.caught_up():
             self.caught_up = True
             self._wake()
 
@@ -211,7 +211,7 @@ class InteractionsFeed:
         if self._polled:
             await self.take(self._polled)
             self._polled = []
-        if not self.caught_up and await self._reader.at_end():
+        if not self.caught_up and await self._reader.caught_up():
             self.caught_up = True
             self._wake()
 

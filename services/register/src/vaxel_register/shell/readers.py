@@ -71,6 +71,10 @@ class Reader(Protocol):
         """Whether all was read."""
         ...
 
+    async def caught_up(self) -> bool:
+        """Whether all was read that was there at the start."""
+        ...
+
     async def close(self) -> None:
         """Let go."""
         ...
@@ -162,7 +166,7 @@ class Follower:
     ) -> None:  # fmt: skip
         self.topic = topic
         self.caught_up = False
-        """Whether the log's end was reached once since the start."""
+        """Whether all is stored that the log held at the start."""
         self._open = open_reader
         self._make = make
         self._store = store
@@ -198,12 +202,13 @@ class Follower:
             if records:
                 await self._handle(reader, records)
                 moved_ms = now_ms
-            elif not self.caught_up or now_ms - checked_ms >= CHECK_MS:
+            elif now_ms - checked_ms >= CHECK_MS:
                 checked_ms = now_ms
                 if await reader.at_end():
-                    self.caught_up, moved_ms = True, now_ms
+                    moved_ms = now_ms
                 elif now_ms - moved_ms > STALL_MS_MAX:
                     raise Fatal(f"{self.topic} has unread records and none came; restarting")
+            self.caught_up = self.caught_up or await reader.caught_up()
             self._failures = 0
 
     async def _handle(self, reader: Reader, records: Sequence[Any]) -> None:
