@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +163,7 @@ class Register:
     seq: int = 0
     offset: int = 0
     closed: bool = False
+    browsers: list[TestClient[Any, Any]] = field(default_factory=list)
 
     @property
     def store(self) -> Store:
@@ -240,6 +241,8 @@ class Register:
             self.closed = True
             self.stop.set()
             await self.feeding
+            for one in self.browsers:
+                await one.session.close()
             await self.client.close()
             for close in self.parts.close:
                 await close()

@@ -46,6 +46,7 @@ class Parts:
     store: Store
     queries: Queries
     arrivals: Arrivals
+    commander: Commander
     feed: Feed
     routes: list[web.RouteDef]
     close: tuple[Callable[[], Awaitable[None]], ...]
@@ -87,7 +88,9 @@ def wire(
         demo=demo,
     )
     routes = [*api_routes(edge, by), *Console(sessions=sessions, words=words).routes()]
-    return Parts(store, queries, arrivals, feed, routes, (engine.dispose, live.close, demo.close))
+    return Parts(
+        store, queries, arrivals, commander, feed, routes, (engine.dispose, live.close, demo.close)
+    )
 
 
 async def build(settings: RegisterSettings) -> Service:

@@ -73,8 +73,7 @@ class Feed:
         self._listeners: dict[Listener, str] = {}
         self._grown = asyncio.Event()
         self._trimmed_at = 0
-        self.last = 0
-        """The id of the newest row that all listeners were told."""
+        self._last = 0
 
     def grown(self) -> None:
         """Something was stored here just now."""
@@ -82,7 +81,7 @@ class Feed:
 
     @contextmanager
     def listening(self, subject: str) -> Iterator[Listener]:
-        """Listen from the row after :attr:`last` on. Raises :class:`TooMany`."""
+        """Listen to what is read from now on. Raises :class:`TooMany`."""
         if len(self._listeners) >= STREAMS_MAX:
             raise TooMany(f"{STREAMS_MAX} consoles listen already; close some")
         if Counter(self._listeners.values())[subject] >= STREAMS_PER_SUBJECT_MAX:
@@ -98,7 +97,7 @@ class Feed:
         """Follow the table until ``stop``; then cut everybody off, so that they come back later."""
         stopping = asyncio.ensure_future(stop.wait())
         try:
-            self.last = await self._newest(stop)
+            self._last = await self._newest(stop)
             while not stop.is_set():
                 await self._look(stopping)
         finally:
@@ -117,7 +116,7 @@ class Feed:
 
     async def _look(self, stopping: asyncio.Future[Any]) -> None:
         try:
-            rows = await self._queries.feed(self.last, FEED_PAGE)
+            rows = await self._queries.feed(self._last, FEED_PAGE)
             self._tell(rows)
             await self._trim()
         except Retryable as error:
@@ -134,16 +133,16 @@ class Feed:
 
     def _tell(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            self.last = row["id"]
+            self._last = row["id"]
             for listener in list(self._listeners):
                 listener.put(row)
 
     async def _trim(self) -> None:
-        if self.last - self._trimmed_at < TRIM_EVERY:
+        if self._last - self._trimmed_at < TRIM_EVERY:
             return
-        self._trimmed_at = self.last
+        self._trimmed_at = self._last
         async with self._store.writing() as connection:
-            old = FEED.c.id <= self.last - FEED_KEPT_MAX
+            old = FEED.c.id <= self._last - FEED_KEPT_MAX
             await connection.execute(FEED.delete().where(old))
 
 

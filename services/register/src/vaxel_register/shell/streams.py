@@ -15,6 +15,7 @@ from vaxel_register.shell.edge import PRIVATE, Call, Refusal
 from vaxel_register.shell.feed import Feed, Listener, TooMany
 from vaxel_register.shell.queries import Queries, Row
 from vaxel_shared.clock import Clock
+from vaxel_shared.errors import VaxelError
 
 AGAIN_MS = 1_000
 """How long a browser waits before it comes back."""
@@ -43,8 +44,8 @@ class Streams:
                 await response.prepare(call.request)
                 try:
                     await self._stream(call, response, listener, after)
-                except (ConnectionError, TimeoutError):
-                    listener.end()
+                except (ConnectionError, TimeoutError, VaxelError):
+                    listener.end()  # they come back, and are told then what is wrong
                 return response
         except TooMany as error:
             raise Refusal(
@@ -55,11 +56,15 @@ class Streams:
         self, call: Call, response: web.StreamResponse, listener: Listener, after: int | None
     ) -> None:
         principal = call.principal
-        told = self._feed.last
+        # The listener is there already: what is stored from now on reaches it.
+        oldest, told = await self._queries.feed_span()
         if after is None:
             await _write(response, f"retry: {AGAIN_MS}\n" + _event("hello", told, "{}"))
+        elif after > told or after + 1 < oldest:
+            # Trimmed meanwhile, or from another database: what they have may be anything.
+            await _write(response, f"retry: {AGAIN_MS}\n" + _event("reset", told, "{}"))
         else:
-            told = await self._catch_up(call.principal, response, after, told)
+            await self._catch_up(call.principal, response, after, told)
         checked_ms = self._clock.monotonic_ms()
         while not listener.cut:
             row = await listener.next(STREAM_BEAT_MS)
@@ -76,13 +81,8 @@ class Streams:
 
     async def _catch_up(
         self, principal: Principal, response: web.StreamResponse, after: int, told: int
-    ) -> int:
-        """Everything from ``after`` to ``told``; the id up to which they know now."""
-        oldest, _ = await self._queries.feed_span()
-        if after > told or after + 1 < oldest:
-            # Trimmed meanwhile, or from another database: what they have may be anything.
-            await _write(response, f"retry: {AGAIN_MS}\n" + _event("reset", told, "{}"))
-            return told
+    ) -> None:
+        """Everything after ``after`` up to ``told``."""
         await _write(response, f"retry: {AGAIN_MS}\n\n")
         while after < told:
             rows = await self._queries.feed(after, FEED_PAGE)
@@ -92,7 +92,6 @@ class Streams:
             if seen:
                 await _write(response, "".join(map(_change, seen)))
             after = rows[-1]["id"]
-        return told
 
 
 def _last_event_id(call: Call) -> int | None:
