@@ -185,3 +185,13 @@ async def test_what_we_do_not_know_is_kept_and_acknowledged(house: House) -> Non
         for number, body in enumerate((b"no json", b'{"type": "invoice.paid"}')):
             assert (await post(running, body, signed(body, id_=f"m{number}")))[0] == 204
         assert [one["kind"] for one in running.log.told] == ["unsupported", "unsupported"]
+
+
+async def test_a_body_that_does_not_come_holds_nobody_up(house: House) -> None:
+    async with house(http_body_timeout_ms=100, hook_inflight_max=1) as running:
+        host, port = running.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"POST /hooks/partner HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+        assert await post(running) == (204, "")  # meanwhile
+        assert b" 408 " in await asyncio.wait_for(reader.readline(), 10)
+        writer.close()

@@ -30,7 +30,8 @@ async def build(settings: IngestChatSettings) -> Service:
     accounts = Accounts(settings.config_dir, settings.secrets)
     clock = SystemClock()
     blobs = FolderBlobs(settings.blobs)
-    producer = await Producer.start(settings, SOURCE)
+    # The producer throws its client away when it is late; whoever waits must not be faster.
+    producer = await Producer.start(settings, SOURCE, send_timeout_ms=settings.chat_send_timeout_ms)
     feed = Feed(settings, blobs, settings.chat_recent_messages_max)
     intake = Intake(
         sender=producer, blobs=blobs, clock=clock, send_timeout_ms=settings.chat_send_timeout_ms

@@ -53,6 +53,8 @@ class IngestChatSettings(Settings):
     """Messages remembered, so that whoever comes back soon needs no reading of the log: 50 MB."""
     chat_send_timeout_ms: int = Field(default=5_000, ge=100)
     """A message to its acknowledgement; then the visitor is told "not sent yet"."""
+    http_body_timeout_ms: int = Field(default=10_000, ge=50)
+    """Of a request's body: what comes slower is an attack, or a line that will come again."""
     hook_timeout_ms: int = Field(default=9_000, ge=100)
     """A webhook to its answer: providers wait ten seconds or longer."""
     hook_inflight_max: int = Field(default=200, ge=1)

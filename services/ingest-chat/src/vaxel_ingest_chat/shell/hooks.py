@@ -12,6 +12,7 @@ from aiohttp import web
 
 from vaxel_ingest_chat.config import IngestChatSettings
 from vaxel_ingest_chat.shell.accounts import Accounts, Hook
+from vaxel_ingest_chat.shell.body import read_body
 from vaxel_ingest_chat.shell.intake import Intake
 from vaxel_shared.channels.platform import Answer, Platform, Request
 from vaxel_shared.channels.receive import Place, later, receive
@@ -55,23 +56,33 @@ class Hooks:
         if hook.platform is None or not hook.secrets:
             metrics.WEBHOOKS.labels("not_configured").inc()
             return _response(_not_configured())
+        try:
+            raw = await self._body(request, hook.platform.manifest.body_bytes_max)
+        except TimeoutError:
+            metrics.WEBHOOKS.labels("refused").inc()
+            return problem(408, "body_late", "send it faster: http_body_timeout_ms")
         if self._inflight >= self._settings.hook_inflight_max:
             metrics.WEBHOOKS.labels("busy").inc()
             detail = "too much at once: hook_inflight_max"
             return _response(later(hook.platform.manifest, "busy", detail))
         self._inflight += 1
         try:
-            answer = await self._take(request, hook, hook.platform)
+            answer = await self._take(request, raw, hook, hook.platform)
         finally:
             self._inflight -= 1
         metrics.WEBHOOK_SECONDS.observe(time.monotonic() - started)
         return _response(answer)
 
-    async def _take(self, request: web.Request, hook: Hook, platform: Platform) -> Answer:
+    async def _body(self, request: web.Request, bytes_max: int) -> bytes:
+        """The raw body. What is compressed will be refused, so it isn't even unpacked."""
+        if request.headers.get("Content-Encoding", "identity") != "identity":
+            return b""
+        return await read_body(request, bytes_max, self._settings.http_body_timeout_ms)
+
+    async def _take(
+        self, request: web.Request, raw: bytes, hook: Hook, platform: Platform
+    ) -> Answer:
         manifest = platform.manifest
-        # What is compressed is refused, so it isn't even unpacked.
-        plain = request.headers.get("Content-Encoding", "identity") == "identity"
-        raw = await _read(request, manifest.body_bytes_max) if plain else b""
         given = Request(
             method=request.method,
             url=self._url(request),
@@ -103,14 +114,6 @@ class Hooks:
         """The public address: some platforms sign it, so it is configured and never guessed."""
         base = self._settings.chat_public_url or self._settings.url("ingest-chat")
         return f"{base.rstrip('/')}{request.raw_path}"
-
-
-async def _read(request: web.Request, most: int) -> bytes:
-    """The body, as it came; one byte more than ``most`` shows that it is too large."""
-    raw = b""
-    while len(raw) <= most and not request.content.at_eof():
-        raw += await request.content.read(most + 1 - len(raw))
-    return raw
 
 
 def _response(answer: Answer) -> web.Response:

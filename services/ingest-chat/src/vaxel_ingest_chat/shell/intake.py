@@ -28,6 +28,8 @@ SOURCE = "vaxel/ingest-chat"
 SIGNAL_TYPE = "vaxel.signal.v1"
 TEXT_BYTES_MAX = 64 * 1024
 """A longer text stands on the topic by reference."""
+GRACE_S = 0.5
+"""After the producer's own deadline, which lets go of what hangs."""
 TAKEN_MAX = 20_000
 """Ids remembered: an early filter for repeats within minutes. The router ends all others."""
 
@@ -49,7 +51,7 @@ class Intake:
         self._sender = sender
         self._blobs = blobs
         self._clock = clock
-        self._send_timeout_s = send_timeout_ms / 1000
+        self._send_timeout_s = send_timeout_ms / 1000 + GRACE_S
         self._taken: OrderedDict[str, bytes] = OrderedDict()
         self._signals = 0
 

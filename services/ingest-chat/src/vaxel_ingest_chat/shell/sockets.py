@@ -28,7 +28,7 @@ from vaxel_ingest_chat.shell.outbox import (
     Outbox,
 )
 from vaxel_ingest_chat.shell.session import House, Session
-from vaxel_shared.errors import Retryable
+from vaxel_shared.errors import VaxelError
 from vaxel_shared.obs import metrics
 from vaxel_shared.obs.logging import get_logger
 
@@ -74,7 +74,7 @@ class Socket:
             metrics.CHAT_REFUSED.labels(refused.code).inc()
             get_logger().info("chat_closed", channel="chat", reason=refused.code)
             self._outbox.close(_CLOSES.get(refused.code, MALFORMED), refused.code, refused.detail)
-        except Retryable as error:
+        except VaxelError as error:  # also a log that was trimmed while it was read
             get_logger().warning("chat_closed", channel="chat", reason="later", error=str(error))
             self._outbox.close(TRY_LATER, "later", "we can't reach our own log; come back soon")
         except Gone:

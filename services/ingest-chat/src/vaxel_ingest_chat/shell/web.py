@@ -18,13 +18,15 @@ from vaxel_ingest_chat.core import protocol, visitor
 from vaxel_ingest_chat.core.protocol import Refused
 from vaxel_ingest_chat.core.visitor import Visitor
 from vaxel_ingest_chat.shell.accounts import Accounts, Chat
+from vaxel_ingest_chat.shell.body import read_body
 from vaxel_ingest_chat.shell.outbox import GOING_AWAY, TRY_LATER, Outbox
 from vaxel_ingest_chat.shell.session import RETRY_AFTER_MS, House, Session
 from vaxel_ingest_chat.shell.sockets import Socket
 from vaxel_shared.channels import reading
-from vaxel_shared.errors import Retryable
+from vaxel_shared.errors import Retryable, VaxelError
 from vaxel_shared.http.problems import problem
 from vaxel_shared.obs import metrics
+from vaxel_shared.obs.logging import get_logger
 
 COMMENT_EVERY_S = 15.0
 """So that proxies keep an event stream open, and a visitor who is gone is noticed."""
@@ -34,6 +36,7 @@ HEADERS = {
     "Access-Control-Max-Age": "600",
 }
 STATUS = {
+    "body_late": 408,
     "origin_refused": 403,
     "token_invalid": 401,
     "frame_too_large": 413,
@@ -206,9 +209,10 @@ class Web:
         most = self._house.settings.chat_frame_bytes_max
         if request.headers.get("Content-Encoding", "identity") != "identity":
             raise Refused("frame_malformed", "send the body without Content-Encoding")
-        raw = await request.content.read(most + 1)
-        while len(raw) <= most and not request.content.at_eof():
-            raw += await request.content.read(most + 1 - len(raw))
+        try:
+            raw = await read_body(request, most, self._house.settings.http_body_timeout_ms)
+        except TimeoutError as error:
+            raise Refused("body_late", "send it faster: http_body_timeout_ms") from error
         if len(raw) > most:
             raise Refused("frame_too_large", f"at most {most} bytes: chat_frame_bytes_max")
         found = reading.decoded(raw) if raw else {}
@@ -218,10 +222,15 @@ class Web:
 
 
 async def _opened(session: Session, outbox: Outbox, seen: str | None) -> None:
+    """Begin the stream; whatever prevents it ends it, so that the visitor comes back."""
     try:
         await session.open(seen, None)
-    except Retryable:
+    except VaxelError as error:
+        get_logger().warning("chat_closed", channel="chat", reason="later", error=str(error))
         outbox.close(TRY_LATER, "later", "we can't reach our own log; come back soon")
+    except OSError as error:
+        get_logger().error("chat_closed", channel="chat", exception_type=type(error).__name__)
+        outbox.close(TRY_LATER, "later", "come back soon")
 
 
 def _cors(origin: str | None) -> dict[str, str]:

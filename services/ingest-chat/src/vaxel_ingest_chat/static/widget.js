@@ -59,7 +59,8 @@
   const script = document.currentScript;
   const base = new URL(script.src).origin;
   const account = script.dataset.account || "";
-  const store = script.dataset.remember === "session" ? sessionStorage : localStorage;
+  let store = null; // a page may forbid it: then this tab alone remembers
+  try { store = script.dataset.remember === "session" ? sessionStorage : localStorage; } catch { /* forbidden */ }
   const KEY = `vaxel:${base}:${account}`;
   const OUT = `${KEY}:out:`;
   const KEPT_MESSAGES_MAX = 200; // shown again at once after a reload; older ones are on the server
