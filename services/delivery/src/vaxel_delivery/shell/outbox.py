@@ -173,11 +173,11 @@ class Outbox:
             final=following.final,
             code=following.code,
             repeats=following.repeats,
+            crashes=0,  # it was judged: nothing of ours broke over it
             finished_ms=now_ms if following.final else None,
         )
-        written = ("state", "final", "code", "repeats", "finished_ms")
-        values: dict[str, Any] = {name: getattr(settled, name) for name in written}
-        values["crashes"] = 0  # it was judged: nothing of ours broke over it
+        written = ("state", "final", "code", "repeats", "crashes", "finished_ms")
+        values = {name: getattr(settled, name) for name in written}
         await self._update(effect, {**values, "next_ms": following.at_ms, "run_id": None})
         return settled
 
