@@ -136,7 +136,7 @@ class Monitor:
             )
 
     async def ready(self):
-        async with asyncio.timeout(60), aiohttp.ClientSession() as session:
+        async with asyncio.timeout(120), aiohttp.ClientSession() as session:
             while True:
                 try:
                     async with session.get(f"{self.url}/readyz") as answer:
@@ -144,7 +144,8 @@ class Monitor:
                             return
                 except aiohttp.ClientError:
                     pass
-                assert self.process.returncode is None, self.log.read_text()[-2000:]
+                if self.process.returncode is not None:  # no broker in time: as vaxel up would
+                    await self.start()
                 await asyncio.sleep(0.1)
 
     async def end(self, number):
