@@ -208,10 +208,10 @@ async def test_a_full_house_lets_nobody_else_in(
     register: Register, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed_module, "STREAMS_MAX", 1)
-    with register.parts.feed.listening("a"):
-        with pytest.raises(TooMany), register.parts.feed.listening("b"):
-            pass
-    with register.parts.feed.listening("b"):
+    feed: Feed = register.parts.feed
+    with feed.listening("a"), pytest.raises(TooMany), feed.listening("b"):
+        pass
+    with feed.listening("b"):
         pass
 
 

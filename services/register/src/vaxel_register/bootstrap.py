@@ -48,6 +48,7 @@ class Parts:
     arrivals: Arrivals
     commander: Commander
     feed: Feed
+    demo: Demo
     routes: list[web.RouteDef]
     close: tuple[Callable[[], Awaitable[None]], ...]
 
@@ -89,7 +90,14 @@ def wire(
     )
     routes = [*api_routes(edge, by), *Console(sessions=sessions, words=words).routes()]
     return Parts(
-        store, queries, arrivals, commander, feed, routes, (engine.dispose, live.close, demo.close)
+        store,
+        queries,
+        arrivals,
+        commander,
+        feed,
+        demo,
+        routes,
+        (engine.dispose, live.close, demo.close),
     )
 
 

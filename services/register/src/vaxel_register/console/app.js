@@ -165,7 +165,7 @@ async function begin() {
       h("p", null, h("code", null, "vaxel login"), " ", h("code", null, "vaxel login --agent a01"))));
     return;
   }
-  await refreshPeople();
+  await refreshPeople().catch(failed); // somebody of no roster may see nobody
   header();
   bindings();
   addEventListener("hashchange", route);
