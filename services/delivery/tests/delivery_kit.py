@@ -179,7 +179,12 @@ class Box:
             return [dict(row) for row in rows]
 
 
+def database_url(_folder):
+    """Where a box over a folder keeps its state; None: a SQLite file in it."""
+
+
 def make_settings_for(folder, **changes):
+    changes.setdefault("database_url", database_url(folder))
     config = folder / "config"
     config.mkdir(exist_ok=True)
     (config / "channels.yaml").write_text(textwrap.dedent(CHANNELS))
@@ -187,8 +192,9 @@ def make_settings_for(folder, **changes):
     return Settings(data_dir=folder / "data", config_dir=config, **changes)
 
 
-async def make_box(folder, **kwargs):
-    settings = make_settings_for(folder)
+async def make_box(folder, *, database_url=None, **kwargs):
+    changes = {} if database_url is None else {"database_url": database_url}
+    settings = make_settings_for(folder, **changes)
     await migrate(settings, "delivery", MIGRATIONS)
     return Box(settings, **kwargs)
 
