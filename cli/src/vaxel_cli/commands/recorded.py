@@ -34,6 +34,10 @@ class Recorded(Protocol):
         """The records of ``vaxel.decisions``, void ones too, from offset 0 on."""
         ...
 
+    def kept(self, partition: int) -> Iterator[Record]:
+        """The same from wherever the log begins today."""
+        ...
+
     def work(self, partition: int) -> Iterator[Record]:
         """At least the inputs that those decisions fold, from offset 0 on."""
         ...
@@ -74,6 +78,10 @@ class FromExport:
         """See :class:`Recorded`."""
         return self._whole(DECISIONS, partition)
 
+    def kept(self, partition: int) -> Iterator[Record]:
+        """See :class:`Recorded`."""
+        return export.read_partition(self._folder, self._manifest, DECISIONS, partition)
+
     def work(self, partition: int) -> Iterator[Record]:
         """See :class:`Recorded`."""
         return self._whole(WORK, partition)
@@ -95,6 +103,10 @@ class FromBroker:
     def decisions(self, partition: int) -> Iterator[Record]:
         """See :class:`Recorded`."""
         return _from_the_first(self._records[DECISIONS][partition], DECISIONS, partition)
+
+    def kept(self, partition: int) -> Iterator[Record]:
+        """See :class:`Recorded`."""
+        return iter(self._records[DECISIONS][partition])
 
     def work(self, partition: int) -> Iterator[Record]:
         """See :class:`Recorded`."""

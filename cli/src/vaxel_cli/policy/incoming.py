@@ -68,7 +68,6 @@ class Desk:
 
     def command(self, contact: Contact, now_ms: int) -> Command:
         """The ``contact.add`` of a message. Raises ``LookupError`` for an unknown name."""
-        account = self._account(contact.account)
         self._offset += 1
         guesser: Guesser
         if contact.language is not None:
@@ -76,7 +75,7 @@ class Desk:
         else:
             guesser = detector(tuple(self._loaded.channels.languages))
         return to_command(
-            self._interaction(contact, account, now_ms),
+            self.interaction(contact, now_ms),
             src=(0, self._offset),
             view=self._view,
             tools=Tools(pseudonym, guesser),
@@ -111,7 +110,9 @@ class Desk:
             actor=Actor(kind="customer", id=customer), via="scenario", data=data.to_dict(),
         )  # fmt: skip
 
-    def _interaction(self, contact: Contact, account: Account, now_ms: int) -> Interaction:
+    def interaction(self, contact: Contact, now_ms: int) -> Interaction:
+        """What stands on ``vaxel.interactions``. Raises ``LookupError`` for an unknown name."""
+        account = self._account(contact.account)
         instant = iso_ms(now_ms)
         flags = {name: Flag(value=True, evidence=["scenario"]) for name in contact.flags}
         return Interaction(

@@ -1,0 +1,200 @@
+"""Every candidate for one work at one moment, and what would have to be otherwise for each.
+
+By the router's own predicates and its own choice; nothing here knows what they are about except
+the table of remedies. A code that isn't in it simply has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from vaxel_router.core.eligibility import choose, reject
+from vaxel_router.core.policy import Policy, plan
+from vaxel_router.core.state import Agent, Pool, Work
+
+CHANGES_MAX = 12
+"""Of one agent, until nothing rules it out: there are not more predicates than that."""
+WHAT_IFS_MAX = 200
+"""Agents for whom it is worked out what would have to be otherwise, the nearest first."""
+
+Changed = tuple[Agent, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A pool, a work that waits in it, the instant, and the policy in force."""
+
+    pool: Pool
+    work: Work
+    now_ms: int
+    policy: Policy | None
+
+
+def table(scene: Scene) -> dict[str, Any]:
+    """The whole table: ``winner``, ``step`` and a row for each agent of the pool."""
+    choice = choose(scene.pool, scene.work, scene.now_ms)
+    winner = choice.winner.id if choice.winner is not None else None
+    rows = [_row(scene, agent, winner) for agent in scene.pool.agents.values()]
+    counts = choice.explain["by_code"]
+    near = list(counts)[::-1]  # the router lists its predicates, the lasting first
+    rows.sort(key=lambda row: (_rank(row, winner, near), row["agent_id"]))
+    for row in [row for row in rows if row["code"] is not None][:WHAT_IFS_MAX]:
+        agent = scene.pool.agents[row["agent_id"]]
+        row["if"] = what_ifs(scene, agent)
+    return {
+        "at_ms": scene.now_ms,
+        "candidates": choice.explain["candidates"],
+        "eligible": choice.explain["eligible"],
+        "by_code": counts,
+        "step": choice.explain["step"],
+        "winner": winner,
+        "tie_break": choice.explain.get("tie_break"),
+        "table": rows,
+    }
+
+
+def _row(scene: Scene, agent: Agent, winner: str | None) -> dict[str, Any]:
+    why = reject(scene.pool, agent, scene.work, scene.now_ms)
+    row: dict[str, Any] = {"agent_id": agent.id, "code": None, "params": {}}
+    if why is not None:
+        return row | {"code": why[0], "params": why[1]}
+    alone = msgspec.structs.replace(scene.pool, agents={agent.id: agent})
+    terms = choose(alone, scene.work, scene.now_ms).explain.get("terms", [])
+    return row | {"terms": terms, "chosen": agent.id == winner}
+
+
+def _rank(row: dict[str, Any], winner: str | None, near: list[str]) -> int:
+    if row["code"] is None:
+        return -2 if row["agent_id"] == winner else -1
+    return near.index(row["code"]) if row["code"] in near else len(near)
+
+
+def what_ifs(scene: Scene, agent: Agent) -> list[dict[str, Any]]:
+    """What would make an agent who is ruled out take it: by a change, and by time alone.
+
+    Each ``would`` is ``offered`` (it would win) or ``eligible`` (another would still be before it);
+    ``in_ms`` from the moment, ``changes`` of the agent. Nothing else is taken to change meanwhile.
+    """
+    found = []
+    if (by_time := _by_time(scene, agent)) is not None:
+        found.append(by_time)
+    if (by_change := _by_change(scene, agent)) is not None:
+        found.append(by_change)
+    return found
+
+
+def _would(scene: Scene, agent: Agent) -> str:
+    agents = {**scene.pool.agents, agent.id: agent}
+    pool = msgspec.structs.replace(scene.pool, agents=agents)
+    winner = choose(pool, scene.work, scene.now_ms).winner
+    return "offered" if winner is not None and winner.id == agent.id else "eligible"
+
+
+def _by_time(scene: Scene, agent: Agent) -> dict[str, Any] | None:
+    for instant_ms in _instants(scene, agent):
+        later = later_scene(scene, instant_ms)
+        there = agent
+        if agent.presence != "available" and (agent.until_ms or instant_ms + 1) <= instant_ms:
+            there = msgspec.structs.replace(agent, presence="available")
+        if reject(later.pool, there, later.work, instant_ms) is None:
+            in_ms = instant_ms - scene.now_ms
+            step = {"id": f"{later.work.queue}[{later.work.step}]", "at": later.work.step_at}
+            return {"in_ms": in_ms, "step": step, "would": _would(later, there)}
+    return None
+
+
+def _instants(scene: Scene, agent: Agent) -> list[int]:
+    """When something passes by itself that may let the agent in."""
+    work = scene.work
+    known = {work.barred.get(agent.id), work.prefer_until_ms, agent.until_ms}
+    queue = scene.policy.queue(work.queue) if scene.policy is not None else None
+    if queue is not None:
+        known |= {work.clock_ms + step.after_ms for step in queue.steps}
+        if queue.language_fallback is not None:
+            known.add(work.clock_ms + queue.language_fallback.after_ms)
+    return sorted(instant for instant in known if instant is not None and instant > scene.now_ms)
+
+
+def later_scene(scene: Scene, now_ms: int) -> Scene:
+    """The scene at a later instant, the work at the step of its age, all else as it is."""
+    work = scene.work
+    if scene.policy is None:
+        return Scene(scene.pool, work, now_ms, None)
+    asked = plan(
+        scene.policy.queue(work.queue),
+        skills=work.skills, languages=work.languages, floor=work.floor,
+        clock_ms=work.clock_ms, now_ms=now_ms,
+    )  # fmt: skip
+    aged = msgspec.structs.replace(
+        work,
+        needs=asked.skills, speaks=asked.languages, tiers=asked.tiers,
+        step=asked.step, step_at=asked.step_at, next_ms=asked.next_ms,
+    )  # fmt: skip
+    return Scene(scene.pool, aged, now_ms, scene.policy)
+
+
+def _by_change(scene: Scene, agent: Agent) -> dict[str, Any] | None:
+    changed = agent
+    changes: list[dict[str, Any]] = []
+    for _ in range(CHANGES_MAX):
+        why = reject(scene.pool, changed, scene.work, scene.now_ms)
+        if why is None:
+            return {"changes": changes, "would": _would(scene, changed)}
+        remedy = _REMEDIES.get(why[0])
+        if remedy is None:
+            return None
+        changed, change = remedy(changed, scene.work, why[1])
+        changes.append(change)
+    return None
+
+
+def _skill(agent: Agent, work: Work, params: dict[str, Any]) -> Changed:
+    name = params["skill"]
+    skills = {**agent.skills, name: work.needs[name]}
+    change = {"skill": name, "level_at_least": work.needs[name]}
+    return msgspec.structs.replace(agent, skills=skills), change
+
+
+def _language(agent: Agent, work: Work, _params: dict[str, Any]) -> Changed:
+    languages = {**agent.languages, work.speaks[0]: 1}
+    return msgspec.structs.replace(agent, languages=languages), {"language": list(work.speaks)}
+
+
+def _tier(agent: Agent, work: Work, _params: dict[str, Any]) -> Changed:
+    nearest = min(work.tiers, key=lambda tier: (abs(tier - agent.tier), tier))
+    return msgspec.structs.replace(agent, tier=nearest), {"tier": nearest}
+
+
+def _present(agent: Agent, _work: Work, _params: dict[str, Any]) -> Changed:
+    return msgspec.structs.replace(agent, presence="available"), {"presence": "available"}
+
+
+def _channel(agent: Agent, work: Work, _params: dict[str, Any]) -> Changed:
+    channels = {**agent.channels, work.channel: (1, 1)}
+    return msgspec.structs.replace(agent, channels=channels), {"channel": work.channel}
+
+
+def _room(agent: Agent, work: Work, _params: dict[str, Any]) -> Changed:
+    cost, most = agent.channels[work.channel]
+    # One more of each than is in hand: as if that much were done.
+    channels = {**agent.channels, work.channel: (cost, most + 1)}
+    fuller = msgspec.structs.replace(agent, channels=channels, capacity=agent.capacity + cost)
+    return fuller, {"room_for": work.channel}
+
+
+_REMEDIES: dict[str, Callable[[Agent, Work, dict[str, Any]], Changed]] = {
+    "skill_missing": _skill,
+    "skill_level": _skill,
+    "language_missing": _language,
+    "not_in_tier": _tier,
+    "presence_away": _present,
+    "presence_offline": _present,
+    "channel_closed": _channel,
+    "channel_full": _room,
+    "capacity_full": _room,
+}
+"""What would have to be otherwise of an agent, by what rules it out."""
