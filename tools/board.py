@@ -208,6 +208,58 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         ),
     ),
     (
+        "Chat and SLA",
+        (
+            Panel(
+                "Chat: message to acknowledgement",
+                "Half, and all but one in a hundred, are faster.",
+                _q(
+                    (_quantile(0.5, "vaxel_chat_ack_seconds"), "p50"),
+                    (_quantile(0.99, "vaxel_chat_ack_seconds"), "p99"),
+                ),
+                unit="s",
+            ),
+            Panel(
+                "Chat: visitors and refusals",
+                "Open sockets; visitors refused or closed, a second, by the limit's name.",
+                _q(
+                    ("sum(vaxel_chat_sockets)", "sockets"),
+                    (_rate("vaxel_chat_refused_total", "reason"), "{{reason}}"),
+                ),
+            ),
+            Panel(
+                "Webhooks in, by answer",
+                "A second.",
+                _q((_rate("vaxel_webhooks_total", "result"), "{{result}}")),
+                unit="cps",
+            ),
+            Panel(
+                "SLA clocks",
+                "Open clocks, by state.",
+                _q(("sum by (clock, state) (vaxel_sla_open_clocks)", "{{clock}} {{state}}")),
+            ),
+            Panel(
+                "SLA events",
+                "In the last hour.",
+                _q(
+                    (
+                        "sum by (clock, kind) (increase(vaxel_sla_events_total[1h]))",
+                        "{{clock}} {{kind}}",
+                    )
+                ),
+            ),
+            Panel(
+                "SLA: how late it is told",
+                "From the instant that something was due; and how far behind the marks are.",
+                _q(
+                    (_quantile(0.99, "vaxel_sla_detection_delay_seconds"), "p99"),
+                    ("time() - min(vaxel_sla_watermark_seconds > 0)", "mark"),
+                ),
+                unit="s",
+            ),
+        ),
+    ),
+    (
         "The log",
         (
             Panel(

@@ -23,7 +23,7 @@ ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
 RECORDED = {rule["record"] for rule in rules() if "record" in rule}
 STANDING = {"up", "process_start_time_seconds", "process_resident_memory_bytes"}
 """Shown by Prometheus itself and by its client for every process."""
-_WORDS = {"by", "or", "and", "unless", "on", "offset", "le", "sum", "rate", "max", "min"}
+_WORDS = {"by", "or", "and", "unless", "on", "offset", "le", "sum", "rate", "time", "max", "min"}
 
 
 def _metrics_in(query: str) -> set[str]:
