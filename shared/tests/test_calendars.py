@@ -212,7 +212,9 @@ def test_a_feed_takes_off_the_days_of_its_events():
     assert feed.name(date(2026, 2, 3)) == "First, moved"
 
 
-@pytest.mark.parametrize("raw", [b"", b"<html></html>", b"BEGIN:VCALENDAR\r\nnonsense", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "raw", [b"", b"<html></html>", b"BEGIN:VCALENDAR\r\nnonsense", b"\xff\xfe"]
+)
 def test_what_is_no_feed_is_refused(raw):
     with pytest.raises(ValueError, match="iCalendar"):
         read_feed(raw)
