@@ -68,12 +68,12 @@ class PostgresServer:
 
     def create(self, database: str, template: str = "template0") -> str:
         """Make a database; its address."""
-        self._sql(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
+        self.sql(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         return self.url(database)
 
     def drop(self, database: str) -> None:
         """Take a database away, whoever is still connected."""
-        self._sql(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+        self.sql(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
 
     def stop(self) -> None:
         """End it and remove its data."""
@@ -85,7 +85,8 @@ class PostgresServer:
             self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _sql(self, statement: str) -> None:
+    def sql(self, statement: str) -> None:
+        """Run a statement as the server's owner."""
         psql = [self._bin / "psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", ROLE]
         self._run([*psql, "-q", "-d", "postgres", "-v", "ON_ERROR_STOP=1", "-c", statement])
 

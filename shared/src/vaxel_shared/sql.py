@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from alembic import command, context
 from alembic.config import Config
@@ -29,7 +28,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
@@ -55,7 +54,7 @@ RowId = BigInteger().with_variant(Integer, "sqlite")
 
 
 class Characters(TypeDecorator[str]):
-    """Text as it comes from outside, of at most ``length`` characters; None: any length.
+    """Text as it comes from outside, of at most ``length`` characters.
 
     PostgreSQL refuses U+0000 and what is too long for its column, SQLite takes both. Neither may
     stop a reader, so they are made to fit: the one becomes U+FFFD, the other is cut.
@@ -64,19 +63,21 @@ class Characters(TypeDecorator[str]):
     impl = String
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        """TEXT where there is no length."""
-        length = self.impl_instance.length  # type: ignore[attr-defined]
-        return dialect.type_descriptor(Text() if length is None else String(length))
-
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """The value, made to fit."""
         del dialect
         if value is None:
             return None
         fitting = value.replace("\x00", "\ufffd")
-        length = self.impl_instance.length  # type: ignore[attr-defined]
+        length: int | None = self.impl_instance.length  # type: ignore[attr-defined]
         return fitting if length is None else fitting[:length]
+
+
+class Prose(Characters):
+    """The same, of any length."""
+
+    impl = Text
+    cache_ok = True
 
 
 def schema_of(service: str) -> str:
@@ -188,18 +189,40 @@ def run_migrations(metadata: MetaData) -> None:
         context.run_migrations()
 
 
+PASSING_STATES = ("08", "53", "55", "57", "58")
+"""Classes of SQLSTATE that pass: connections, resources such as the disk, a server that isn't in
+the right state or is being stopped, trouble of its machine."""
+
+
 @contextmanager
 def answering() -> Iterator[None]:
     """Turns a database that doesn't answer, or can't write, into Retryable."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
-        # The driver's own words are about files, sockets and tables; a statement's values would
-        # stand in other classes of errors than these.
-        said = str(getattr(error, "orig", None) or error).partition("\n")[0][:200]
-        raise Retryable(
-            f"the database can't be used ({said}); is it up, and is there room on its disk?"
-        ) from error
+    except DBAPIError as error:
+        if not _passes(error):
+            raise
+        raise _away(error.orig or error) from error
+    except (PoolTimeoutError, OSError) as error:
+        raise _away(error) from error
+
+
+def _passes(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return (
+        isinstance(error, OperationalError | InterfaceError)
+        or error.connection_invalidated
+        or state.startswith(PASSING_STATES)
+    )
+
+
+def _away(error: BaseException) -> Retryable:
+    # The driver's own words are about files, sockets and tables; a statement's values stand in
+    # other classes of errors than these.
+    said = str(error).partition("\n")[0][:200] or type(error).__name__
+    return Retryable(
+        f"the database can't be used ({said}); is it up, and is there room on its disk?"
+    )
 
 
 async def one_writer(connection: AsyncConnection) -> None:

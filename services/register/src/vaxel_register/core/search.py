@@ -11,7 +11,11 @@ def fold_text(*parts: str | None) -> str:
     """The searchable form of some texts together, cut to ``SEARCH_CHARS_MAX``."""
     joined = "\n".join(part for part in parts if part)[:SEARCH_CHARS_MAX]
     plain = unicodedata.normalize("NFKD", joined).casefold()
-    kept = "".join(character for character in plain if not unicodedata.combining(character))
+    kept = "".join(
+        character
+        for character in plain
+        if character != "\x00" and not unicodedata.combining(character)
+    )
     return kept[:SEARCH_CHARS_MAX]
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import (
     Table,
 )
 
-from vaxel_shared.sql import Characters, RowId, cursor_table
+from vaxel_shared.sql import Characters, Prose, RowId, cursor_table
 
 METADATA = MetaData()
 Json = JSON(none_as_null=True)
@@ -78,7 +78,7 @@ WORKS = Table(
     Column("step", Integer),
     Column("step_at", Characters(200)),
     Column("since_ms", BigInteger),
-    Column("reason", Characters()),
+    Column("reason", Prose()),
     Column("prefer_agent", Characters(64)),
     Column("agent_id", Characters(64)),
     Column("token", Characters(40)),
@@ -102,7 +102,7 @@ OFFERS = Table(
     Column("queue", Characters(64)),
     Column("attempt", Integer),
     Column("state", Characters(16)),
-    Column("reason", Characters()),
+    Column("reason", Prose()),
     Column("limit_ms", BigInteger),
     Column("made_ms", BigInteger),
     Column("expires_ms", BigInteger),
@@ -195,21 +195,21 @@ INTERACTIONS = Table(
     Column("at_ms", BigInteger, nullable=False),
     Column("conversation_key", Characters(300)),
     Column("channel", Characters(32)),
-    Column("account", Characters()),
+    Column("account", Prose()),
     Column("direction", Characters(16)),
     Column("kind", Characters(32)),
-    Column("sender_id", Characters()),
-    Column("sender_name", Characters()),
+    Column("sender_id", Prose()),
+    Column("sender_name", Prose()),
     Column("recipients", Json),
-    Column("subject", Characters()),
-    Column("text", Characters()),
+    Column("subject", Prose()),
+    Column("text", Prose()),
     Column("text_ref", Characters(120)),
-    Column("reply_text", Characters()),
+    Column("reply_text", Prose()),
     Column("html_ref", Characters(120)),
     Column("language", Characters(35)),
     Column("attachments", Json),
     Column("flags", Json),
-    Column("search", Characters()),
+    Column("search", Prose()),
     Index("interactions_by_conversation", "conversation_key", "at_ms"),
 )
 
@@ -223,7 +223,7 @@ DEADLETTERS = Table(
     Column("source_offset", BigInteger),
     Column("at_ms", BigInteger),
     Column("error_class", Characters(16)),
-    Column("reason", Characters()),
+    Column("reason", Prose()),
     Column("code_version", Characters(64)),
     Column("partition", Integer),
     Column("offset", BigInteger),
@@ -277,7 +277,7 @@ DRAFTS = Table(
     "drafts",
     METADATA,
     Column("case_id", Characters(64), primary_key=True),
-    Column("text", Characters(), nullable=False),
+    Column("text", Prose(), nullable=False),
     Column("text_sha256", Characters(64), nullable=False),
     Column("then", Characters(16)),
     Column("based_on_seq", BigInteger),
