@@ -15,6 +15,7 @@ import click
 from vaxel_cli import runinfo
 from vaxel_cli.commands.options import broker_option, config_option, json_option
 from vaxel_cli.commands.policy_check import check
+from vaxel_cli.commands.policy_diff import diff
 from vaxel_cli.commands.policy_explain import explain
 from vaxel_cli.commands.policy_test import test
 from vaxel_cli.console import DONE, out, print_json, wrong_use
@@ -31,7 +32,7 @@ def policy() -> None:
     """The routing policy and the roster: check, test, explain, compare, publish."""
 
 
-for command in (check, test, explain):
+for command in (check, test, explain, diff):
     policy.add_command(command)
 
 
