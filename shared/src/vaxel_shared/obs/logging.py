@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 import structlog
+
+from vaxel_shared.obs.output import SteadyOutput
 
 ALLOWED_FIELDS = frozenset({
     "event", "level", "timestamp", "service", "instance", "dropped",
@@ -52,7 +54,7 @@ def configure(service: str, level: str = "info", instance: int = 0) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", SteadyOutput(sys.stdout))),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service, instance=instance)
