@@ -1,184 +1,234 @@
-"""Real processes on a real Apache Kafka, killed in turn while mail comes in; then a verdict.
+"""Real processes on a real Apache Kafka, ill-treated in turn while mail comes in; then a verdict.
 
 ``make chaos SEED=1 MINUTES=2`` or ``python tests/chaos/chaos.py --seconds 60``. It starts a system
-of its own in a folder of its own, ends only what it started, and says at the end, from the topics
-and the senders' journal alone, whether anything that was acknowledged was lost, decided twice,
-given to two agents or put above somebody's capacity.
+of its own in a folder of its own, ends only what it started, and says at the end, from the topics,
+the mails that left and the senders' journal alone, whether anything that was acknowledged was lost,
+decided twice, given to two agents, put above somebody's capacity or forgotten by a timer.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import random
+import re
+import shutil
 import signal
-import subprocess
 import sys
 import tempfile
+import threading
 import time
-from dataclasses import asdict
+import urllib.request
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+if not __package__:  # run as a script: this file isn't the package that is called like it
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from checker import Verdict, check
-from load import Agents, Load
+from chaos.checker import Verdict, check
+from chaos.faults import Torment
+from chaos.load import Agents, Load
+from chaos.system import ROOT, NetworkedSystem, System, wait_for
 
-ROOT = Path(__file__).resolve().parents[2]
-VICTIMS = ("router", "triage", "ingest-email", "delivery", "register", "broker")
-START_TIMEOUT_S = 180
-SETTLE_TIMEOUT_S = 90
+__all__ = ["ROOT", "System", "run", "wait_for"]
+
+DRAIN_S_MAX = 60
+JUDGE_S_MAX = 90
+SUMMARY_S = 5
+DETAILS = 40
+"""Cases of which works and offers are compared as well."""
+IMPATIENT = {
+    r"\blimit: 10m": "limit: 6s",
+    r"bar_after_decline: 1h": "bar_after_decline: 3s",
+    r"bar_after_miss: 10m": "bar_after_miss: 3s",
+}
+"""The example deployment's offers end after ten minutes; a run hasn't that much time."""
 
 
-class System:
-    """``vaxel up`` in a folder of its own."""
+def say(text: str) -> None:
+    """A line of the run's account."""
+    print(f"chaos: {text}", flush=True)
 
-    def __init__(self, folder: Path, port_offset: int, config: Path = ROOT / "config") -> None:
-        self.data_dir = folder / "data"
-        self.config = config
-        self.port_offset = port_offset
-        self._log = (folder / "up.log").open("a")
-        self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Come up; raises RuntimeError with the end of its account where it doesn't."""
-        command = [sys.executable, "-m", "vaxel_cli", "up", "--data-dir", str(self.data_dir)]
-        command += ["--port-offset", str(self.port_offset), "--config", str(self.config)]
-        self._process = subprocess.Popen(
-            command, stdout=self._log, stderr=self._log, start_new_session=True
+@dataclass
+class Plan:
+    """What a run is made of; ``only`` is the beginning of the faults' names."""
+
+    seconds: float = 60
+    rate: float = 20
+    seed: int = 1
+    port_offset: int = 15_000
+    only: str | None = None
+    scale: float = 1.0
+    network: bool = True
+    environment: dict[str, str] | None = None
+    judge_s: float = JUDGE_S_MAX
+    drain_s: float = DRAIN_S_MAX
+
+
+def impatient_config(folder: Path) -> Path:
+    """The example deployment with offers that end within seconds."""
+    config = folder / "config"
+    shutil.copytree(ROOT / "config", config)
+    path = config / "routing.yaml"
+    text = path.read_text()
+    for old, new in IMPATIENT.items():
+        text, count = re.subn(old, new, text)
+        assert count >= 1, f"config/routing.yaml has no {old} any more"
+    path.write_text(text)
+    return config
+
+
+class Run:
+    """One run from start to verdict."""
+
+    def __init__(self, folder: Path, plan: Plan) -> None:
+        self.folder, self.plan = folder, plan
+        kind: Any = System
+        more: dict[str, Any] = {}
+        if plan.network:
+            kind, more = NetworkedSystem, {"seed": plan.seed}
+        config = impatient_config(folder)
+        self.system: System = kind(folder, plan.port_offset, config, plan.environment, **more)
+        self.journal, self.faults = folder / "journal.jsonl", folder / "faults.jsonl"
+        self._began = time.monotonic()
+
+    def whole(self) -> Verdict:
+        """Start, torment, drain, judge, stop."""
+        try:
+            say(f"starting a system in {self.folder}")
+            self.system.start()
+            self._began = time.monotonic()
+            self.load = Load(self.system.run, self.journal, self.plan.rate, self.plan.seed)
+            self.agents = Agents(self.system.run, self.plan.seed)
+            plan = self.plan
+            self.torment = Torment(self.system, self.faults, plan.seed, say, plan.scale)
+            self._torment()
+            verdict = self.judge()
+            if self.system.stop() != 0:
+                verdict.broken_chain.append("the system did not stop cleanly")
+            return verdict
+        finally:
+            self.system.end()
+
+    def _torment(self) -> None:
+        over = threading.Event()
+        summary = threading.Thread(target=self._summarize, args=(over,), daemon=True)
+        self.load.start()
+        self.agents.start()
+        summary.start()
+        self.torment.until(time.monotonic() + self.plan.seconds, self.plan.only)
+        say("no more faults; what is under way may finish")
+        self.load.stop(self.plan.drain_s)
+        self.agents.finish(self.plan.drain_s)
+        over.set()
+        summary.join()
+
+    def _summarize(self, over: threading.Event) -> None:
+        """A line every few seconds."""
+        while not over.wait(SUMMARY_S):
+            load = self.load
+            refused = ", ".join(f"{n} x {code}" for code, n in load.refusals.most_common(3))
+            say(
+                f"{time.monotonic() - self._began:.0f} s: {load.sent} mails sent,"
+                f" {load.acknowledged} accepted ({refused or 'none refused'}),"
+                f" {self.agents.done['POST 202'] + self.agents.done['POST 200']} answers by agents,"
+                f" {self.torment.done.total()} faults"
+            )
+
+    def judge(self) -> Verdict:
+        """Wait until all that was acknowledged is decided and shown, then say what is wrong."""
+        deadline = time.monotonic() + self.plan.judge_s
+        while True:
+            export = Path(tempfile.mkdtemp(prefix="export-", dir=self.folder)) / "log"
+            now_ms = int(time.time() * 1000)
+            done = self.system.vaxel("log", "export", "--to", str(export))
+            late = time.monotonic() > deadline
+            if done.returncode == 0:
+                verdict = self._check(export, now_ms)
+                if late or not verdict.wrong:
+                    break
+            elif late:
+                raise RuntimeError(f"log export: {done.stderr}")
+            time.sleep(1)
+        replayed = self.system.vaxel("replay", "--from", str(export))
+        if replayed.returncode != 0:
+            verdict.broken_chain.append(f"replay: {replayed.stdout[-500:]}{replayed.stderr[-500:]}")
+        return verdict
+
+    def _check(self, export: Path, now_ms: int) -> Verdict:
+        try:
+            shown = shown_cases(self.system.run)
+        except OSError as error:
+            shown = [{"number": f"the register doesn't answer ({error})"}]
+        return check(
+            export,
+            self.journal,
+            faults=self.faults,
+            mails=self.system.data_dir / "sink",
+            shown=shown,
+            now_ms=now_ms,
         )
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not (self.data_dir / "run.json").exists():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(Path(self._log.name).read_text()[-2000:])
-            time.sleep(0.2)
-
-    @property
-    def run(self) -> dict[str, Any]:
-        """The present run.json; pids change with every restart."""
-        return json.loads((self.data_dir / "run.json").read_text())
-
-    def pid(self, name: str) -> int | None:
-        """The process of a service or of the broker, as of now."""
-        run = self.run
-        pid = run["broker_pid"] if name == "broker" else run["services"][name].get("pid")
-        return int(pid) if pid else None
-
-    def kill(self, name: str) -> bool:
-        """kill -9; says whether there was something to kill."""
-        pid = self.pid(name)
-        if pid is None:
-            return False
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return False
-        return True
-
-    def vaxel(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of ours against it."""
-        command = [sys.executable, "-m", "vaxel_cli", *words, "--data-dir", str(self.data_dir)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-
-    def stop(self) -> int:
-        """Drain and stop; its exit code."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(timeout=60)
-
-    def end(self) -> None:
-        """Whatever is left of it ends now."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
 
 
-def torment(system: System, seconds: float, seed: int) -> dict[str, int]:
-    """Kill the victims in turn, at random moments, until the time is over."""
-    chance = random.Random(seed)
-    killed = dict.fromkeys(VICTIMS, 0)
-    end = time.monotonic() + seconds
-    order: list[str] = []
-    while time.monotonic() < end:
-        order = order or chance.sample(VICTIMS, len(VICTIMS))
-        time.sleep(chance.uniform(1.0, 4.0))
-        victim = order.pop()
-        if system.kill(victim):
-            killed[victim] += 1
-            print(f"chaos: killed {victim}", flush=True)
-        wait_for(lambda name=victim: _is_back(system, name), 60)
-    return killed
-
-
-def _is_back(system: System, name: str) -> bool:
-    pid = system.pid(name)
-    try:
-        os.kill(pid or 0, 0) if pid else None
-    except ProcessLookupError:
-        return False
-    return pid is not None
-
-
-def wait_for(condition: Any, seconds: float) -> bool:
-    """Wait until it holds; False if it didn't in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if condition():
-                return True
-        except (OSError, ValueError, KeyError):
-            pass  # run.json is being replaced, or a service is coming back
-        time.sleep(0.3)
-    return False
-
-
-def judge(system: System, folder: Path, journal: Path) -> Verdict:
-    """Wait until all that was acknowledged is decided, then check the exported log."""
-    deadline = time.monotonic() + SETTLE_TIMEOUT_S
+def shown_cases(run: dict[str, Any]) -> list[dict[str, Any]]:
+    """All cases as the register shows them; of the newest also works and offers."""
+    base = f"{run['services']['register']['url']}/api/v1"
+    found: list[dict[str, Any]] = []
+    cursor = ""
     while True:
-        export = Path(tempfile.mkdtemp(prefix="export-", dir=folder)) / "log"
-        done = system.vaxel("log", "export", "--to", str(export))
-        if done.returncode == 0:
-            verdict = check(export, journal)
-            if not (verdict.lost or verdict.unsent) or time.monotonic() > deadline:
-                break
-        elif time.monotonic() > deadline:
-            raise RuntimeError(f"log export: {done.stderr}")
-        time.sleep(2)
-    replayed = system.vaxel("replay", "--from", str(export))
-    print(f"chaos: replay: {(replayed.stdout or replayed.stderr).strip().splitlines()[-1:]}")
-    if replayed.returncode != 0:
-        verdict.broken_chain.append(f"replay: {replayed.stdout[-500:]}{replayed.stderr[-500:]}")
+        page = _get(f"{base}/cases?limit=100{cursor}", run["tokens"]["admin"])
+        found += page["items"]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+    for item in found[:DETAILS]:
+        detail = _get(f"{base}/cases/{item['number']}", run["tokens"]["admin"])
+        for name in ("works", "offers"):
+            item[name] = {one["id"]: one["state"] for one in detail[name]}
+    return found
+
+
+def _get(url: str, token: str) -> Any:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def run(folder: Path, plan: Plan) -> Verdict:
+    """One whole run, told on standard output; the verdict."""
+    one = Run(folder, plan)
+    verdict = one.whole()
+    explain(verdict, one)
     return verdict
 
 
-def run(folder: Path, *, seconds: float, rate: float, seed: int, port_offset: int) -> Verdict:
-    """One whole run; the verdict."""
-    system = System(folder, port_offset)
-    journal = folder / "journal.jsonl"
-    try:
-        print(f"chaos: starting a system in {folder}", flush=True)
-        system.start()
-        load, agents = Load(system.run, journal, rate, seed), Agents(system.run)
-        load.start()
-        agents.start()
-        try:
-            killed = torment(system, seconds, seed)
-        finally:
-            load.stop()
-            agents.stop()
-        print(
-            f"chaos: sent {load.sent}, acknowledged {load.acknowledged}, refusals {dict(load.refusals)}"
-        )
-        print(f"chaos: agents {dict(agents.done)}; killed {killed}", flush=True)
-        verdict = judge(system, folder, journal)
-        if system.stop() != 0:
-            verdict.broken_chain.append("the system did not stop cleanly")
-        return verdict
-    finally:
-        system.end()
+def explain(verdict: Verdict, one: Run) -> None:
+    """What happened and what it means, for a stranger."""
+    done = one.torment.done
+    print()
+    say(f"{done.total()} faults: {', '.join(f'{n} x {name}' for name, n in sorted(done.items()))}")
+    for name, count in sorted(one.torment.network.items()):
+        say(f"network: {count} x {name}")
+    say(
+        f"{verdict.sent} mails sent, {verdict.acknowledged} accepted, {verdict.contacts} decided"
+        f" ({verdict.recovered} of them although the sender was told to come again)"
+    )
+    say(
+        f"{verdict.decisions} decisions in {verdict.records} records ({verdict.void_records} void),"
+        f" {verdict.assigned} assignments, {verdict.offers_ended} offers ended,"
+        f" {verdict.replied} answers; {verdict.mails} mails reached the world,"
+        f" {verdict.repeated} of them repeats with the Message-ID of the first;"
+        f" {verdict.compared_cases} cases compared; {verdict.deadletters} dead letters"
+    )
+    for name, value in verdict.figures.items():
+        say(f"{name}: {value}")
+    for name, value in verdict.wrong.items():
+        say(f"BROKEN: {name}, {len(value)} times, e.g. {value[0]}")
+    if verdict.wrong:
+        say(f"verdict: BROKEN ({', '.join(verdict.wrong)}); everything is kept in {one.folder}")
+    else:
+        say("verdict: nothing lost, nothing twice, nobody above capacity, no timer forgotten")
 
 
 def main() -> int:
@@ -187,25 +237,28 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--rate", type=float, default=20, help="mails a second")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--port-offset", type=int, default=30_000)
+    parser.add_argument("--port-offset", type=int, default=15_000)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--only", help='faults that begin so, e.g. "kill" or "zombie"')
+    parser.add_argument("--scale", type=float, default=1.0, help="of how long faults last")
+    parser.add_argument("--own-network", action="store_true", help="vaxel up's broker, no proxy")
+    parser.add_argument("--json", type=Path, help="where to write the verdict as well")
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="vaxel-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
-    verdict = run(
-        folder,
-        seconds=options.seconds,
-        rate=options.rate,
-        seed=options.seed,
-        port_offset=options.port_offset,
-    )
-    print(json.dumps(asdict(verdict), indent=1))
-    good = not verdict.wrong
-    print(
-        "chaos: "
-        + ("nothing lost, nothing twice" if good else f"BROKEN: {', '.join(verdict.wrong)}")
-    )
-    return 0 if good else 1
+    plan = Plan(
+        options.seconds, options.rate, options.seed, options.port_offset, options.only,
+        options.scale, not options.own_network,
+    )  # fmt: skip
+    # Whoever ends us early wants what we started ended as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+    one = Run(folder, plan)
+    verdict = one.whole()
+    explain(verdict, one)
+    if options.json is not None:
+        kept = {"faults": one.torment.done, "network": one.torment.network, **asdict(verdict)}
+        options.json.write_text(json.dumps(kept, indent=1) + "\n")
+    return 1 if verdict.wrong else 0
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""Judges a run from the topics and the senders' journal alone.
+"""Judges a run from the topics, the world outside and the senders' journal alone.
 
-It shares nothing with the services but the shape of the records: the chain is verified and the
-decisions are folded here once more, by other code. Its words are those of Jepsen's queue checker:
-*lost* (acknowledged to the sender and nowhere to be found), *duplicated* (decided twice),
-*unexpected* (decided but never sent), *recovered* (kept although the sender was told to come
-again). Input: a folder written by ``vaxel log export``, and a journal of one JSON line a mail:
-``{"message_id", "acknowledged": bool}``.
+It shares nothing with the services but the shape of the records and how ids are made: the chain is
+verified and the decisions are folded here once more, by other code. Its words are those of Jepsen's
+queue checker: *lost* (acknowledged to the sender and nowhere to be found), *duplicated* (decided
+twice), *unexpected* (decided but never sent), *recovered* (kept although the sender was told to
+come again). Input: a folder written by ``vaxel log export``, a journal of one JSON line a mail,
+``{"message_id", "acknowledged": bool}``, and where there are any: the journal of faults, the
+folder of the mails that reached the world, and the cases as the register shows them.
 """
 
 from __future__ import annotations
@@ -15,14 +16,27 @@ import hashlib
 import json
 import struct
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid5
+
+if not __package__:  # run as a script: beside it stands chaos.py, which isn't the package
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from chaos.fold import Cases, Ownership, Timers
+from chaos.recovery import Recovery, describe
 
 HEADER = struct.Struct(">4sH16sQ32sqq32s")
 CONTACT_OUTCOMES = ("case.opened", "case.joined", "case.reopened")
+ONCE = ("case.replied", "work.assigned", "case.resolved")
+"""What one command may cause once at most."""
+NAMESPACE = UUID("6a3f2f0e-6a0c-5c1d-9d0b-766178656c00")
+LATE_MS_MAX = 20_000
+"""Later than this, while somebody could decide, a timer counts as missed."""
 
 Json = dict[str, Any]
 
@@ -41,6 +55,12 @@ class Verdict:
     deadletters: int = 0
     assigned: int = 0
     replied: int = 0
+    repeated: int = 0
+    """Mails that reached the world more than once, with the same Message-ID."""
+    mails: int = 0
+    offers_ended: int = 0
+    compared_cases: int = 0
+    figures: dict[str, str] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
     duplicated: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
@@ -50,6 +70,14 @@ class Verdict:
     unordered: list[str] = field(default_factory=list)
     unsent: list[str] = field(default_factory=list)
     """Answers that the router accepted and nobody reported as sent."""
+    unreached: list[str] = field(default_factory=list)
+    """Answers reported as sent that never reached the world."""
+    unexpected_mails: list[str] = field(default_factory=list)
+    """Mails that say what no decision says."""
+    early_timers: list[str] = field(default_factory=list)
+    missed_timers: list[str] = field(default_factory=list)
+    ended_twice: list[str] = field(default_factory=list)
+    register_differs: list[str] = field(default_factory=list)
 
     @property
     def wrong(self) -> Json:
@@ -70,7 +98,7 @@ def read_topic(folder: Path, topic: str) -> Iterator[tuple[int, Json]]:
 
 def valid_batches(folder: Path, verdict: Verdict) -> Iterator[Json]:
     """The bodies of the records that count, each with its ``seq``, by the chain's one rule."""
-    log_id = json.loads((folder / "manifest.json").read_text())["log_id"]
+    log_id = log_of(folder)
     last: dict[int, tuple[bytes, int, int]] = {}
     for partition, record in read_topic(folder, "vaxel.decisions"):
         raw = base64.b64decode(record["value_b64"])
@@ -88,99 +116,163 @@ def valid_batches(folder: Path, verdict: Verdict) -> Iterator[Json]:
         if own_log.hex() != log_id or own_seq != seq + 1 or first != through + 1:
             verdict.broken_chain.append(where)
         last[partition] = (hashlib.sha256(raw).digest(), own_seq, own_through)
-        yield {**json.loads(raw[HEADER.size :]), "partition": partition, "seq": own_seq}
+        place = {"partition": partition, "seq": own_seq, "ts": record.get("timestamp_ms", 0)}
+        yield {**json.loads(raw[HEADER.size :]), **place}
 
 
-class Ownership:
-    """Who holds what, folded from the decisions: owners, offers and capacity."""
-
-    def __init__(self, verdict: Verdict) -> None:
-        self.verdict = verdict
-        self.owner: dict[str, str] = {}
-        self.open_work: dict[str, str] = {}
-        self.held: dict[str, dict[str, int]] = defaultdict(dict)
-        self.capacity: dict[str, int] = {}
-        self.forgiven: set[str] = set()
-
-    def see(self, decision: Json) -> None:
-        """Fold one decision."""
-        kind, agent = decision["type"], decision.get("agent_id", "")
-        work, data = decision.get("work_id", ""), decision.get("data", {})
-        if kind == "agent.changed" and "profile" in data:
-            self.capacity[agent] = data["profile"].get("capacity", 1)
-            self.forgiven.add(agent)  # a roster may lower a limit below what is in hand
-        elif kind == "agent.removed":
-            self.capacity.pop(agent, None)
-        elif kind == "work.queued":
-            case = decision["case_id"]
-            if case in self.open_work:
-                self.verdict.overlapping_owners.append(
-                    f"{case}: {work} beside {self.open_work[case]}"
-                )
-            self.open_work[case] = work
-        elif kind == "offer.made":
-            self._take(agent, decision["offer_id"], data["cost"])
-        elif kind == "offer.ended":
-            self.held[agent].pop(decision["offer_id"], None)
-        elif kind == "work.assigned":
-            if work in self.owner:
-                self.verdict.overlapping_owners.append(f"{work}: {self.owner[work]} and {agent}")
-            self.owner[work] = agent
-            self.verdict.assigned += 1
-            self._take(agent, work, data["cost"], typed_override=data["via"] == "override")
-        elif kind == "work.closed":
-            owner = self.owner.pop(work, None)
-            if owner is not None:
-                self.held[owner].pop(work, None)
-            self.open_work.pop(decision["case_id"], None)
-
-    def _take(self, agent: str, what: str, cost: int, *, typed_override: bool = False) -> None:
-        self.held[agent][what] = cost
-        total = sum(self.held[agent].values())
-        if total > self.capacity.get(agent, 0) and not typed_override:
-            self.verdict.over_capacity.append(f"{agent}: {total} of {self.capacity.get(agent)}")
+def log_of(folder: Path) -> str:
+    """The log's identity."""
+    return str(json.loads((folder / "manifest.json").read_text())["log_id"])
 
 
-def check(folder: Path, journal: Path) -> Verdict:
-    """Judge an exported log against the journal of what was sent."""
-    verdict = Verdict()
-    sent = [json.loads(line) for line in journal.read_text().splitlines()]
-    acknowledged = {mail["message_id"] for mail in sent if mail["acknowledged"]}
-    known = {mail["message_id"] for mail in sent}
-    verdict.sent, verdict.acknowledged = len(known), len(acknowledged)
-    message_of: dict[str, str] = {}
-    for _, record in read_topic(folder, "vaxel.interactions"):
-        value = record["value"]
-        if value.get("direction") == "inbound":
-            message_of[value["id"]] = value.get("provider", {}).get("message_id", "")
-    outcomes: Counter[str] = Counter()
-    ownership = Ownership(verdict)
-    times: dict[int, int] = {}
-    answers: set[str] = set()
-    reported: set[str] = set()
-    log_id = json.loads((folder / "manifest.json").read_text())["log_id"]
-    for batch in valid_batches(folder, verdict):
-        for index, decision in enumerate(batch.get("decisions", [])):
-            verdict.decisions += 1
-            if decision["type"] == "case.replied":
-                answers.add(f"{log_id}:{batch['partition']}:{batch['seq']}:{index}")
-            elif decision["type"] == "effect.reported" and decision["data"]["state"] == "sent":
-                reported.add(decision["data"]["effect_id"])
-            ownership.see(decision)
-            if decision["type"] in CONTACT_OUTCOMES and "contact_id" in decision.get("data", {}):
-                outcomes[decision["data"]["contact_id"]] += 1
-            if decision["at_ms"] < times.get(batch["partition"], 0):
-                verdict.unordered.append(f"partition {batch['partition']} seq {batch['seq']}")
-            times[batch["partition"]] = decision["at_ms"]
-    verdict.contacts = len(outcomes)
-    verdict.replied, verdict.unsent = len(answers), sorted(answers - reported)
-    verdict.duplicated = [contact for contact, count in outcomes.items() if count > 1]
-    decided = {message_of.get(contact, "") for contact in outcomes}
-    verdict.lost = sorted(acknowledged - decided)
-    verdict.unexpected = sorted(decided - known)
-    verdict.recovered = len((decided & known) - acknowledged)
-    verdict.deadletters = sum(1 for _ in read_topic(folder, "vaxel.deadletters"))
-    return verdict
+class Check:
+    """One pass over an export; the verdict grows as it reads."""
+
+    def __init__(self, folder: Path, faults: list[Json]) -> None:
+        self.folder = folder
+        self.verdict = Verdict()
+        self.cases = Cases()
+        self.recovery = Recovery()
+        self.timers = Timers([(fault["from_ms"], fault["until_ms"]) for fault in faults])
+        self.effects: dict[str, str] = {}
+        """Message-ID's first half → effect id, of all that a decision could have had sent."""
+        self.answers: set[str] = set()
+        self.reported: set[str] = set()
+        self.outcomes: Counter[str] = Counter()
+        self._caused: Counter[tuple[str, str]] = Counter()
+        self._ownership = Ownership()
+        self._times: dict[int, int] = {}
+        self._message_of = self._messages()
+
+    def fold(self) -> None:
+        """Read all valid decisions."""
+        log_id = log_of(self.folder)
+        for batch in valid_batches(self.folder, self.verdict):
+            partition, decisions = batch["partition"], batch.get("decisions", [])
+            if batch.get("claim"):
+                self.timers.claimed(partition, batch["ts"])
+                self.recovery.claims_ms.append(batch["ts"])
+            if decisions:
+                self.recovery.decided_ms.append(batch["ts"])
+            for index, decision in enumerate(decisions):
+                self._see(decision, batch, f"{log_id}:{partition}:{batch['seq']}:{index}")
+        verdict, times = self.verdict, self.timers
+        verdict.contacts, verdict.replied = len(self.outcomes), len(self.answers)
+        verdict.assigned, verdict.offers_ended = self._ownership.assigned, times.ended
+        verdict.overlapping_owners = self._ownership.overlapping
+        verdict.over_capacity = self._ownership.over
+        verdict.early_timers, verdict.ended_twice = times.early, times.ended_twice
+        verdict.missed_timers = [f"{late} ms late" for late in times.late_ms if late > LATE_MS_MAX]
+        if times.late_ms:
+            verdict.figures["timers, lateness while somebody could decide"] = describe(
+                times.late_ms
+            )
+        verdict.unsent = sorted(self.answers - self.reported)
+        verdict.duplicated = [one for one, count in self.outcomes.items() if count > 1]
+        verdict.duplicated += [f"{c} {k}" for (k, c), n in self._caused.items() if n > 1]
+
+    def _see(self, decision: Json, batch: Json, effect: str) -> None:
+        verdict, kind, partition = self.verdict, decision["type"], batch["partition"]
+        data = decision.get("data", {})
+        verdict.decisions += 1
+        self.effects[str(uuid5(NAMESPACE, f"message\x1f{effect}"))] = effect
+        if kind == "case.replied":
+            self.answers.add(effect)
+        elif kind == "effect.reported" and data["state"] == "sent":
+            self.reported.add(data["effect_id"])
+        if kind in ONCE and not decision["cause"].startswith("timer:"):
+            self._caused[kind, decision["cause"]] += 1
+        if kind in CONTACT_OUTCOMES and "contact_id" in data:
+            self.outcomes[data["contact_id"]] += 1
+            mail = self._message_of.get(data["contact_id"], "")
+            self.recovery.contact_ms.setdefault(mail, batch["ts"])
+        self._ownership.see(decision)
+        self.cases.see(decision)
+        self.timers.see(decision, partition)
+        if decision["at_ms"] < self._times.get(partition, 0):
+            verdict.unordered.append(f"partition {partition} seq {batch['seq']}")
+        self._times[partition] = decision["at_ms"]
+
+    def _messages(self) -> dict[str, str]:
+        """Interaction → Message-ID, of what came in."""
+        found = {}
+        for _, record in read_topic(self.folder, "vaxel.interactions"):
+            value = record["value"]
+            if value.get("direction") == "inbound":
+                found[value["id"]] = (value.get("provider") or {}).get("message_id", "")
+        return found
+
+    def mails_sent(self, journal: list[Json], faults: list[Json]) -> None:
+        """Hold what was decided against what customers sent."""
+        verdict = self.verdict
+        acknowledged = {mail["message_id"] for mail in journal if mail["acknowledged"]}
+        known = {mail["message_id"] for mail in journal}
+        decided = {self._message_of.get(contact, "") for contact in self.outcomes}
+        verdict.sent, verdict.acknowledged = len(known), len(acknowledged)
+        verdict.lost = sorted(acknowledged - decided)
+        verdict.unexpected = sorted(decided - known)
+        verdict.recovered = len((decided & known) - acknowledged)
+        sent_ms = {mail["message_id"]: mail.get("sent_ms", 0) for mail in journal}
+        verdict.figures |= self.recovery.figures(faults, sent_ms)
+
+    def mails_out(self, folder: Path) -> None:
+        """Hold what reached the world against what was decided."""
+        seen: Counter[str] = Counter()
+        for path in sorted(folder.glob("*.eml")):
+            with path.open("rb") as file:
+                message_id = str(BytesHeaderParser().parse(file)["Message-ID"])
+            effect = self.effects.get(message_id.strip(" <>").partition("@")[0])
+            if effect is None:
+                self.verdict.unexpected_mails.append(message_id)
+            else:
+                seen[effect] += 1
+        self.verdict.mails = seen.total()
+        self.verdict.repeated = seen.total() - len(seen)
+        self.verdict.unreached = sorted((self.answers & self.reported) - seen.keys())
+
+    def register(self, shown: list[Json]) -> None:
+        """Hold the cases, as the register shows them, against the fold."""
+        verdict, cases = self.verdict, self.cases
+        by_number = {item["number"]: item for item in shown}
+        verdict.compared_cases = len(by_number)
+        for case, number in cases.number.items():
+            item = by_number.pop(number, None)
+            ours: Json = {"status": cases.status[case], "agent": cases.agent[case]}
+            if item is not None and "works" in item:
+                ours |= {"works": cases.works[case], "offers": cases.offers[case]}
+            theirs = None if item is None else {name: item[name] for name in ours}
+            if theirs != ours:
+                verdict.register_differs.append(f"{number}: log {ours}, register {theirs}")
+        verdict.register_differs += [f"{number}: not in the log" for number in by_number]
+
+
+def check(
+    folder: Path,
+    journal: Path,
+    *,
+    faults: Path | None = None,
+    mails: Path | None = None,
+    shown: list[Json] | None = None,
+    now_ms: int | None = None,
+) -> Verdict:
+    """Judge an exported log; ``now_ms`` is when it was exported, if open offers may be judged."""
+    harm = read_lines(faults) if faults is not None else []
+    one = Check(folder, harm)
+    one.fold()
+    one.mails_sent(read_lines(journal), harm)
+    if mails is not None:
+        one.mails_out(mails)
+    if shown is not None:
+        one.register(shown)
+    if now_ms is not None:
+        one.verdict.missed_timers += one.timers.missed(now_ms, LATE_MS_MAX)
+    one.verdict.deadletters = sum(1 for _ in read_topic(folder, "vaxel.deadletters"))
+    return one.verdict
+
+
+def read_lines(path: Path) -> list[Json]:
+    """A file of JSON lines; none where it isn't there."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def main() -> int:

@@ -1,7 +1,8 @@
 """Customers and agents for a run: mails over real SMTP with a journal, answers through the API.
 
 A customer's mail server behaves as one should: what wasn't acknowledged is sent again, the same
-bytes, until it is. Agents accept what they are offered, answer it and resolve it.
+bytes, until it is. Agents accept most of what they are offered, answer it and resolve
+it; some offers they decline, some they let pass, so that time has something to decide.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ TEXTS = (
     ("et", "Arve küsimus", "Tere, mul on küsimus oktoobri arve kohta, palun vastake."),
 )
 ATTEMPT_PAUSE_S = 1.0
+IGNORED, DECLINED = 0.10, 0.05
+"""The share of offers that an agent lets pass, and of those that one declines."""
 
 
 @dataclass
@@ -88,14 +91,19 @@ class Load:
         ).encode()
         with self._lock:
             self.sent += 1
-        acknowledged = False
+        acknowledged, sent_ms = False, int(time.time() * 1000)
         while not acknowledged and not self._giving_up.is_set():
             acknowledged = self._attempt(sender, recipient, mail)
             if not acknowledged:
                 self._giving_up.wait(ATTEMPT_PAUSE_S)
         with self._lock:
             self.acknowledged += acknowledged
-            line = {"message_id": message_id, "acknowledged": acknowledged}
+            line = {
+                "message_id": message_id,
+                "acknowledged": acknowledged,
+                "sent_ms": sent_ms,
+                "done_ms": int(time.time() * 1000),
+            }
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
 
@@ -124,37 +132,55 @@ class Agents:
     """Simulated agents: one thread each, working through their inboxes."""
 
     run: dict[str, Any]
+    seed: int = 0
     done: Counter[str] = field(default_factory=Counter)
 
     def start(self) -> None:
         """Begin."""
         self._stop = threading.Event()
+        self._last_call = threading.Event()
         tokens = self.run["tokens"]["agents"]
+        self._idle = dict.fromkeys(tokens, False)
         self._threads = [
             threading.Thread(target=self._work, args=item, daemon=True) for item in tokens.items()
         ]
         for thread in self._threads:
             thread.start()
 
-    def stop(self) -> None:
-        """Go home."""
+    def finish(self, patience_s: float) -> None:
+        """Let no offer pass any more; go home when nothing is left to do, or after so long."""
+        self._last_call.set()
+        deadline = time.monotonic() + patience_s
+        while time.monotonic() < deadline and not all(self._idle.values()):
+            time.sleep(0.5)
         self._stop.set()
         for thread in self._threads:
             thread.join()
 
     def _work(self, agent: str, token: str) -> None:
+        choose = random.Random(f"{self.seed} {agent}")
+        ignored: set[str] = set()
         while not self._stop.wait(0.5):
             inbox = self._call("GET", f"/agents/{agent}/inbox", token)
             if inbox is None:
                 continue
+            self._idle[agent] = not (inbox["offers"] or inbox["works"])
             for offer in inbox["offers"]:
-                self._call(
-                    "POST", f"/offers/{offer['id']}/accept", token, {}, f"accept-{offer['id']}"
-                )
+                if offer["id"] not in ignored or self._last_call.is_set():
+                    self._answer(offer["id"], token, choose.random(), ignored)
             for work in inbox["works"]:
                 body = {"text": "Thank you, done.", "then": "resolved"}
                 key = f"reply-{work.get('work_id') or work.get('id')}"
                 self._call("POST", f"/cases/{work['number']}/reply", token, body, key)
+
+    def _answer(self, offer: str, token: str, mood: float, ignored: set[str]) -> None:
+        if self._last_call.is_set():
+            mood = 1.0
+        if mood < IGNORED:
+            ignored.add(offer)
+            return
+        what = "decline" if mood < IGNORED + DECLINED else "accept"
+        self._call("POST", f"/offers/{offer}/{what}", token, {}, f"{what}-{offer}")
 
     def _call(
         self, method: str, path: str, token: str, body: Any = None, key: str = ""

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chaos.checker import HEADER, Verdict, check
+from chaos.checker import HEADER, LATE_MS_MAX, Verdict, check
+from chaos.recovery import Recovery
+
+from vaxel_shared.ids import effect_id, event_id
 
 LOG_ID = "0123456789abcdef0123456789abcdef"
 Json = dict[str, Any]
@@ -20,22 +23,29 @@ def decision(kind: str, at_ms: int = 1, **more: Any) -> Json:
     ids = {
         key: more.pop(key) for key in ("case_id", "work_id", "offer_id", "agent_id") if key in more
     }
-    return {"type": kind, "at_ms": at_ms, "pool": "p", "cause": "c", **ids, "data": more}
+    return {"type": kind, "at_ms": at_ms, "pool": "p", "cause": f"c {kind}", **ids, "data": more}
 
 
 def history() -> list[Json]:
     """One mail, offered, accepted, answered and reported."""
     return [
         decision("agent.changed", agent_id="a", profile={"capacity": 1}),
-        decision("case.opened", case_id="k", contact_id="i1"),
+        decision("case.opened", case_id="k", contact_id="i1", number="S1"),
         decision("work.queued", case_id="k", work_id="k.1"),
-        decision("offer.made", case_id="k", work_id="k.1", offer_id="o", agent_id="a", cost=1),
+        decision("offer.made", case_id="k", work_id="k.1", offer_id="o", agent_id="a", cost=1, expires_ms=9),
         decision("offer.ended", case_id="k", work_id="k.1", offer_id="o", agent_id="a", outcome="accepted"),
         decision("work.assigned", case_id="k", work_id="k.1", agent_id="a", cost=1, via="accept"),
         decision("case.replied", case_id="k", agent_id="a"),
         decision("work.closed", case_id="k", work_id="k.1", agent_id="a"),
         decision("effect.reported", effect_id=f"{LOG_ID}:0:6:0", state="sent"),
     ]  # fmt: skip
+
+
+def ended_at(made: list[Json], at_ms: int) -> None:
+    """The offer expires so late, and everything after it is as late."""
+    made[4]["data"].update(outcome="expired")
+    for later in made[4:]:
+        later["at_ms"] = at_ms
 
 
 def write(folder: Path, decisions: list[Json], *, break_at: int | None = None) -> Path:
@@ -76,6 +86,10 @@ Fault = Callable[[list[Json]], None]
         (lambda made: made.insert(4, made[3] | {"offer_id": "o2"}), "over_capacity"),
         (lambda made: made.pop(), "unsent"),
         (lambda made: made[2].update(at_ms=0), "unordered"),
+        (lambda made: made.insert(7, made[6]), "duplicated"),
+        (lambda made: made.insert(5, made[4]), "ended_twice"),
+        (lambda made: made[4]["data"].update(outcome="expired"), "early_timers"),
+        (lambda made: ended_at(made, 9 + LATE_MS_MAX + 1), "missed_timers"),
     ],
 )  # fmt: skip
 def test_each_planted_fault_is_found(tmp_path: Path, fault: Fault, name: str) -> None:
@@ -83,6 +97,75 @@ def test_each_planted_fault_is_found(tmp_path: Path, fault: Fault, name: str) ->
     fault(made)
     verdict = check(tmp_path / "log", write(tmp_path / "log", made))
     assert name in verdict.wrong
+
+
+def test_time_in_which_nobody_could_decide_is_excused(tmp_path: Path) -> None:
+    made = history()
+    ended_at(made, 9 + LATE_MS_MAX + 1)
+    journal = write(tmp_path / "log", made)
+    faults = tmp_path / "faults.jsonl"
+    faults.write_text(json.dumps({"fault": "kill router", "from_ms": 5, "until_ms": 9_000}))
+    verdict = check(tmp_path / "log", journal, faults=faults)
+    assert verdict.wrong == {}
+
+
+def test_an_offer_that_never_ends_is_found(tmp_path: Path) -> None:
+    journal = write(tmp_path / "log", history()[:4])
+    verdict = check(tmp_path / "log", journal, now_ms=9 + LATE_MS_MAX + 1)
+    assert "missed_timers" in verdict.wrong
+
+
+@pytest.mark.parametrize(
+    ("effects", "found", "repeated"),
+    [
+        ([6], set(), 0),
+        ([6, 6], set(), 1),
+        ([], {"unreached"}, 0),
+        ([6, 99], {"unexpected_mails"}, 0),
+    ],
+)
+def test_mails_are_held_against_the_answers(
+    tmp_path: Path, effects: list[int], found: set[str], repeated: int
+) -> None:
+    journal = write(tmp_path / "log", history())
+    world = tmp_path / "world"
+    world.mkdir()
+    for number, seq in enumerate(effects):
+        name = event_id("message", effect_id(LOG_ID, 0, seq, 0))
+        (world / f"{number}.eml").write_text(f"Message-ID: <{name}@us.example>\n\ntext\n")
+    verdict = check(tmp_path / "log", journal, mails=world)
+    assert (set(verdict.wrong), verdict.repeated) == (found, repeated)
+
+
+SHOWN = {"number": "S1", "status": "open", "agent": "a"}
+
+
+@pytest.mark.parametrize(
+    ("shown", "differ"),
+    [
+        ([SHOWN], 0),
+        ([SHOWN | {"works": {"k.1": "closed"}, "offers": {"o": "accepted"}}], 0),
+        ([SHOWN | {"works": {"k.1": "assigned"}, "offers": {"o": "accepted"}}], 1),
+        ([SHOWN | {"status": "resolved"}], 1),
+        ([SHOWN | {"agent": None}], 1),
+        ([], 1),
+        ([SHOWN, SHOWN | {"number": "S2"}], 1),
+    ],
+)
+def test_the_register_must_show_the_fold(tmp_path: Path, shown: list[Json], differ: int) -> None:
+    journal = write(tmp_path / "log", history())
+    verdict = check(tmp_path / "log", journal, shown=shown)
+    assert len(verdict.register_differs) == differ
+
+
+def test_from_kill_to_decision_is_read_from_the_log() -> None:
+    recovery = Recovery(decided_ms=[10, 45, 50], claims_ms=[1, 40], contact_ms={"m": 50})
+    faults = [{"fault": "kill router", "from_ms": 20}, {"fault": "kill triage", "from_ms": 30}]
+    assert recovery.figures(faults, {"m": 31}) == {
+        "kill router → next decision": "p50 25 ms, p99 25 ms, max 25 ms, n 1",
+        "kill router → next new mail decided": "p50 30 ms, p99 30 ms, max 30 ms, n 1",
+        "kill triage → next new mail decided": "p50 20 ms, p99 20 ms, max 20 ms, n 1",
+    }
 
 
 def test_a_gap_in_the_inputs_breaks_the_chain(tmp_path: Path) -> None:
