@@ -1,22 +1,29 @@
 """The whole service on a real broker: decisions in, mail out, what came of it back."""
 
 import asyncio
+import base64
 import hashlib
 import json
 import os
 import sys
 import textwrap
+import time
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from aiosmtpd.controller import Controller
 from delivery_kit import (
     CHANNELS,
+    CHAT,
     CONNECTORS,
     DIRECTORY,
     NUMBER,
     case_opened,
     case_replied,
+    chat_message,
+    in_chat,
     interaction,
     notice_due,
     offer_ended,
@@ -24,9 +31,12 @@ from delivery_kit import (
     roster_adopted,
     work_queued,
 )
+from msgspec import structs
 
 from vaxel_delivery.core.mime import mailbox
 from vaxel_shared.blobs import FolderBlobs
+from vaxel_shared.channels.platform import Request
+from vaxel_shared.channels.standard import sign, verify
 from vaxel_shared.contracts.cloudevents import Event
 from vaxel_shared.contracts.wire import Batch
 from vaxel_shared.crypto.keys import create_key
@@ -236,6 +246,106 @@ async def accept_by_link(settings, inbox, router, command, seq):
             assert response.status in {200, 202}
         async with session.get(link) as response:
             assert (response.status, "the case is yours" in await response.text()) == (200, True)
+
+
+async def test_a_chat_is_answered_on_the_log_and_a_tool_hears_of_its_offer_and_accepts_it(world):
+    settings, inbox, router, producer, work = world
+    secret = "whsec_" + base64.b64encode(b"s" * 32).decode()
+    (settings.secrets / "desk.secret").write_text(secret)
+    got = asyncio.Queue()
+
+    async def hook(request):
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        await got.put(Request("POST", "", headers, await request.read()))
+        return web.Response(status=204)
+
+    tool = web.Application()
+    tool.router.add_post("/hook", hook)
+    async with TestServer(tool) as server:
+        file = settings.config_dir / "connectors.yaml"
+        file.write_text(
+            file.read_text() + f"webhooks:\n  - {{name: desk, url: '{server.make_url('/hook')}', "
+            "secret_file: desk.secret, allow_private: true}\n"
+        )
+        delivery = Process(settings, cold_start="genesis")
+        await delivery.start()
+        await delivery.ready()
+        blobs = FolderBlobs(settings.blobs)
+        directory = await blobs.put("roster", json.dumps(DIRECTORY).encode())
+        message = chat_message()
+        event = Event(message.id, "vaxel.interaction.received.v1", "test", 0)
+        await producer.send(topics.INTERACTIONS, CHAT, message.to_json(), event)
+        opened = [in_chat(case_opened()), work_queued(), in_chat(notice_due())]
+        await router.decide(roster_adopted(directory), *opened)
+        seq = await router.decide(offer_made(expires_ms=4_000_000_000_000))
+        offered = await asyncio.wait_for(got.get(), 20)
+        assert verify(offered, [secret], time.time_ns() // 1_000_000).ok
+        data = json.loads(offered.body)["data"]
+        assert data["first_lines"] == "Missä pakettini on?"
+        await accept_by_webhook(settings, data, secret, router, work, seq)
+        ended = json.loads((await asyncio.wait_for(got.get(), 20)).body)
+        assert (ended["type"], ended["data"]["outcome"]) == ("offer.ended", "accepted")
+        ref = await blobs.put("body", b"Se on matkalla.")
+        await router.decide(in_chat(case_replied(ref)))
+        said = await outbound(settings, 2)
+        assert await delivery.stop() == 0
+    assert [item["text"] for item in said][1:] == ["Se on matkalla."]
+    assert NUMBER in said[0]["text"]
+    assert {item["conversation_key"] for item in said} == {CHAT}
+    assert inbox.mails == []
+    logged = "".join(delivery.lines)
+    for private in ("Maija", "pakettini", "matkalla", "whsec", "anna@"):
+        assert private not in logged
+
+
+async def accept_by_webhook(settings, data, secret, router, work, seq):
+    """Accepts as the tool would; its answer waits for the decision."""
+    answer = {"verb": "accept", "agent": "anna"}
+    body = json.dumps(answer | {name: data[name] for name in ("offer_id", "token")}).encode()
+    seconds = int(time.time())
+    headers = {
+        "webhook-id": "evt-1",
+        "webhook-timestamp": str(seconds),
+        "webhook-signature": sign(secret, "evt-1", seconds, body),
+    }
+    found = []
+
+    async def accepted():
+        found.extend(json.loads(record.value) for record in await work.poll(100))
+        return [command for command in found if command["type"] == "offer.accept"]
+
+    async with aiohttp.ClientSession() as session:
+        answering = asyncio.ensure_future(
+            session.post(data["answers_url"], data=body, headers=headers)
+        )
+        (command,) = await eventually(accepted)
+        assert (command["via"], command["token"]) == ("webhook:desk", f"{seq}.0")
+        ended = offer_ended("accepted", cause=command["id"])
+        await router.decide(structs.replace(ended, at_ms=seconds * 1000))
+        async with await answering as response:
+            assert response.status in {200, 202}
+            assert (await response.json())["command_id"] == command["id"]
+        headers["webhook-signature"] = sign(secret, "evt-2", seconds, body)
+        async with session.post(data["answers_url"], data=body, headers=headers) as response:
+            assert response.status == 401
+
+
+async def outbound(settings, count):
+    """What stands on the log as said by us, once there are so many."""
+    reader = TopicReader(settings, topics.INTERACTIONS, {}, cold_start="genesis")
+    await reader.start()
+    said = []
+
+    async def there():
+        values = [json.loads(record.value) for record in await reader.poll(100)]
+        said.extend(value for value in values if value["direction"] == "outbound")
+        return len(said) >= count
+
+    try:
+        await eventually(there)
+    finally:
+        await reader.close()
+    return said
 
 
 async def test_a_delivery_without_its_database_halts_and_says_what_to_do(world):

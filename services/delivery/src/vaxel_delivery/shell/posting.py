@@ -20,7 +20,8 @@ class Posting:
 
     async def event(self, effect: Effect, now_ms: int) -> Prepared:
         """An offer, an assignment, or the end of one; old news is withheld."""
-        if now_ms - effect.made_ms >= GIVE_UP_MS[effect.kind]:
+        news = effect.kind != "offer"  # an offer has a limit of its own
+        if news and now_ms - effect.made_ms >= GIVE_UP_MS[effect.kind]:
             return Withheld("too_old")
         name = effect.carrier.removeprefix(HOOK)
         if self.lookups.files().connectors.webhook(name) is None:
