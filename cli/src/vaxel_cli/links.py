@@ -20,8 +20,11 @@ PURPOSE = "login"
 SUPERVISOR = "supervisor"
 
 
-def make(settings: Settings, role: str, subject: str) -> str:
-    """A link that lets one browser in as ``subject``. Raises Fatal where the key is missing."""
+def make(settings: Settings, role: str, subject: str, url: str | None = None) -> str:
+    """A link that lets one browser in as ``subject``. Raises Fatal where the key is missing.
+
+    ``url`` is where browsers reach the register; left out, its port on this machine.
+    """
     payload = {
         "r": role,
         "s": subject,
@@ -29,14 +32,14 @@ def make(settings: Settings, role: str, subject: str) -> str:
         "x": time.time_ns() // 1_000_000 + LINK_MS,
     }
     key = sign(Keyring.load(settings.secrets), PURPOSE, payload)
-    return f"{settings.url('register')}/login?k={key}"
+    return f"{(url or settings.url('register')).rstrip('/')}/login?k={key}"
 
 
-def for_supervisor(settings: Settings) -> str:
+def for_supervisor(settings: Settings, url: str | None = None) -> str:
     """A link for a supervisor of the whole deployment."""
-    return make(settings, "supervisor", SUPERVISOR)
+    return make(settings, "supervisor", SUPERVISOR, url)
 
 
-def for_agent(settings: Settings, agent: Agent) -> str:
+def for_agent(settings: Settings, agent: Agent, url: str | None = None) -> str:
     """A link for somebody of the roster, with the role they have there."""
-    return make(settings, agent.role, agent.id)
+    return make(settings, agent.role, agent.id, url)

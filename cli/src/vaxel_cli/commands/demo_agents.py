@@ -75,14 +75,16 @@ class Agents:
     ) -> Any:
         """The answer's body; None where there was none to use: the next look tries again.
 
-        A write that isn't decided yet (202) is asked for again: the key makes it the same one.
+        A write whose outcome nobody said (cut off, 5xx, 202) is asked for again: its key makes it
+        the same one, and the work may be gone from the inbox by then.
         """
-        for _ in range(UNDECIDED_MAX):
+        for _ in range(1 if key is None else UNDECIDED_MAX):
             status, found = await self._once(method, path, token, body, key)
-            if status is not None and status < 300 and status != 202:
+            unknown = status is None or status == 202 or status >= 500
+            if status is not None and status < 300 and not unknown:
                 return found
             await asyncio.sleep(LOOK_S)
-            if status != 202:
+            if not unknown:
                 break
         return None
 
