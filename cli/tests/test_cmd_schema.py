@@ -13,7 +13,11 @@ def test_everything_is_written_and_as_published(tmp_path, capsys):
     folder = tmp_path / "new" / "schemas"
     assert run(["schema", "export", "--to", str(folder), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert set(answer["files"]) == set(documents()) == {path.name for path in folder.iterdir()}
+    assert (
+        set(answer["files"])
+        == set(documents())
+        == {str(path.relative_to(folder)) for path in folder.rglob("*.json")}
+    )
     assert run(["schema", "check", "--against", str(folder)]) == 0
 
 

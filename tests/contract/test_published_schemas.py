@@ -67,6 +67,8 @@ def test_the_asyncapi_document_names_exactly_the_declared_topics():
 
 
 def test_documents_hold_no_host_name():
-    text = json.dumps(DOCUMENTS)
+    # What people may write in config/ is shown with examples; those have names of their own.
+    shapes = {name: one for name, one in DOCUMENTS.items() if not name.startswith("config/")}
+    text = json.dumps(shapes)
     hosts = {part.split("/")[0] for part in text.split("://")[1:]}
     assert hosts == {"json-schema.org"}

@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from vaxel_cli.console import answer_is_no, out, print_json, unreachable
+from vaxel_cli.policy.scenario import ScenarioFile
 from vaxel_register.core import openapi
+from vaxel_shared.config.schema import config_schemas, schema_of
 from vaxel_shared.contracts import asyncapi, compatibility
 from vaxel_shared.contracts.schema import render, schemas
 from vaxel_shared.version import CODE_VERSION
@@ -19,11 +21,13 @@ REMEDY = "run `vaxel schema export --to docs/schemas` and commit what changed"
 
 
 def documents() -> dict[str, dict[str, Any]]:
-    """Everything that is published, by file name: the schemas, AsyncAPI and OpenAPI."""
+    """Everything that is published, by file name: topics, AsyncAPI, OpenAPI, configuration."""
     return {
         **schemas(),
         asyncapi.FILE_NAME: asyncapi.document(CODE_VERSION),
         OPENAPI: openapi.describe(CODE_VERSION),
+        **config_schemas(),
+        "config/scenarios.json": schema_of(ScenarioFile, "scenarios"),
     }
 
 
@@ -69,11 +73,12 @@ def schema() -> None:
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def export(folder: Path, as_json: bool) -> None:
-    """Write the JSON Schemas, the AsyncAPI and the OpenAPI document."""
+    """Write the JSON Schemas of topics and of config/, the AsyncAPI and the OpenAPI document."""
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, document in documents().items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(render(document))
             written.append(name)
     except OSError as error:

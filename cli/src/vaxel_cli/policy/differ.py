@@ -191,7 +191,8 @@ def compare(
             if command is None:
                 answer.leave_out("input_missing")
                 continue
-            message = interactions.get(*command.data["src"], command.id)
+            place = command.data["src"]
+            message = interactions.get(int(place[0]), int(place[1]), command.id)
             before, after = (side.decide(moment, message, command) for side in sides)
             if before is None or after is None:
                 answer.leave_out("pool_unknown")
