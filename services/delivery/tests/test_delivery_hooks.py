@@ -13,6 +13,8 @@ from delivery_kit import (
     CONNECTORS,
     LOG_ID,
     NUMBER,
+    Box,
+    Topics,
     case_opened,
     decision,
     interaction,
@@ -403,3 +405,76 @@ async def test_what_was_checked_is_what_is_connected_to(box, monkeypatch):
     assert first.code == "hook_unreachable"
     assert second.code == "hook_forbidden"
     assert set(targets) == {"93.184.216.34"}
+
+
+class Killed(BaseException):
+    """The process is gone; nothing catches it."""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_killed_at_any_call_a_tool_hears_of_everything_in_order_under_one_id_each(
+    box, tool, after
+):
+    """Each round is a case of its own over the same data; a new run takes over after each kill."""
+    for at in range(1, 40):
+        tool.got.clear()
+        box.topics.records.clear()
+        count = 0
+
+        def cut(owner, name, at=at):
+            call = getattr(owner, name)
+
+            async def counted(*args, **kwargs):
+                nonlocal count
+                count += 1
+                if count == at and not after:
+                    raise Killed
+                answer = await call(*args, **kwargs)
+                if count == at:
+                    raise Killed
+                return answer
+
+            setattr(owner, name, counted)
+
+        run = Box(box.settings, topics=Topics(), run=f"cut-{at}", hook=Forward(box.hook))
+        for owner, names in ((run.outbox, ("claim", "settle", "done")), (run.hook, ("send",)),
+                             (run.topics, ("send",))):  # fmt: skip
+            for name in names:
+                cut(owner, name)
+        run.seq = box.seq
+        case = f"case-{after}-{at}"
+        await run.decide(structs.replace(assigned(), case_id=case))
+        await run.decide(structs.replace(closed(), case_id=case))
+        killed = False
+        try:
+            await run.work(rounds=4, advance_ms=1_000)
+        except Killed:
+            killed = True
+        await run.store.close()
+        successor = Box(box.settings, topics=run.topics, run=f"next-{at}", hook=box.hook)
+        successor.topics.send = Topics.send.__get__(successor.topics)
+        successor.clock.now_ms = run.clock.now_ms + 60_000
+        await successor.outbox.recover(successor.clock.wall_ms())
+        await successor.work(rounds=6, advance_ms=2_000)
+        assert all(row["done"] and row["state"] == "sent" for row in await successor.rows()), at
+        await successor.store.close()
+        types = [said["type"] for said in tool.events]
+        assert sorted(set(types), key=types.index) == ["work.assigned", "work.ended"], at
+        assert types == sorted(types), at
+        assert len({request.header("webhook-id") for request in tool.got}) == 2, at
+        twice = len(types) - 2
+        codes = [code for _, _, code in run.topics.results]
+        assert twice <= codes.count("possible_duplicate") <= 2, at
+        if not killed:
+            break
+    assert at >= 8
+
+
+class Forward:
+    """A sender whose calls can be counted apart from the real one's."""
+
+    def __init__(self, to):
+        self.to = to
+
+    async def send(self, message):
+        return await self.to.send(message)

@@ -96,3 +96,4 @@ SLA_INFO = gauge("vaxel_sla_policy_loaded_seconds", "When the policy in use was 
 EFFECTS = counter("vaxel_effects", "Effects by kind and outcome.", "kind", "state")
 EFFECTS_PENDING = gauge("vaxel_effects_pending", "Effects not done yet.")
 RELAY_UP = gauge("vaxel_relay_up", "1 while the mail relay answers, else 0.")
+WEBHOOK_UP = gauge("vaxel_webhook_up", "1 while an agents' tool answers, else 0.", "connector")

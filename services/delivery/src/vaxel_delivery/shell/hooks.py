@@ -18,6 +18,7 @@ from vaxel_shared.clock import Clock
 from vaxel_shared.config.connectors import Connectors, Webhook
 from vaxel_shared.connectors.targets import url_fault
 from vaxel_shared.connectors.webhook import Post, judge
+from vaxel_shared.obs import metrics
 from vaxel_shared.obs.logging import get_logger
 
 THRESHOLD = 3
@@ -106,6 +107,7 @@ class HookSender:
         return False
 
     def _disable(self, hook: Webhook) -> None:
+        metrics.WEBHOOK_UP.labels(hook.name).set(0)
         if self._gone.get(hook.name) != hook:
             get_logger().error(
                 "hook_disabled",
@@ -125,8 +127,10 @@ def _why_unreachable(error: aiohttp.ClientConnectorError) -> str:
 
 def hook_way(name: str, sender: HookSender) -> Way:
     """The way to one webhook."""
+    metrics.WEBHOOK_UP.labels(name).set(1)
 
     def told(is_open: bool, outcome: Outcome | None, failures: int) -> None:
+        metrics.WEBHOOK_UP.labels(name).set(1 if is_open else 0)
         if is_open:
             get_logger().info("hook_back", name=name, attempt=failures)
             return
