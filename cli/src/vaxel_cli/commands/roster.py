@@ -11,12 +11,17 @@ from vaxel_cli import runinfo
 from vaxel_cli.commands import people, tables
 from vaxel_cli.commands.api import Api
 from vaxel_cli.commands.options import json_option
+from vaxel_cli.commands.roster_files import export, import_
 from vaxel_cli.console import print_json
 
 
 @click.group()
 def roster() -> None:
     """Who works, and what each can do."""
+
+
+roster.add_command(import_)
+roster.add_command(export)
 
 
 @roster.command()

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from vaxel_cli import console, runinfo
+from vaxel_cli.policy.lint import lint
 from vaxel_cli.up import ports
 from vaxel_cli.up.account import make_account
 from vaxel_cli.up.hooks import make_missing_secrets
@@ -61,6 +62,8 @@ def up(
     specs = select(only)
     settings = _settings(broker, data_dir, config_dir, port_offset)
     deployment = deployment_files.load(settings.config_dir)
+    for finding in lint(deployment, int(time.time() * 1000)):
+        console.err.print(f"vaxel: {finding}", markup=False)
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
