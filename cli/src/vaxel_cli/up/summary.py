@@ -11,7 +11,7 @@ from vaxel_shared.settings import Settings
 
 def summary(settings: Settings, deployment: Deployment, services: list[str], took_s: float) -> str:
     """Some lines for a person."""
-    rows: list[tuple[str, str]] = []
+    rows = console(settings, deployment) if "register" in services else []
     if "ingest-email" in services:
         addresses = ", ".join(deployment.channels.addresses)
         rows.append(("mail in", f"smtp://{settings.bind}:{settings.port('smtp')}  for {addresses}"))
@@ -20,7 +20,6 @@ def summary(settings: Settings, deployment: Deployment, services: list[str], too
             ("chat", f"{settings.url('ingest-chat')}/  a page with the widget, as customer")
         )
     if "register" in services:
-        rows += console(settings, deployment)
         rows.append(("API", f"{settings.url('register')}/api/v1  tokens in run.json"))
     if "sink" in services:
         rows.append(("mail out", f"{settings.url('sink')}  the mailbox of agents and customers"))

@@ -6,7 +6,7 @@ import { Composer } from "./composer.js";
 import * as dialogs from "./dialogs.js";
 import { fill, h, settled } from "./dom.js";
 import { failed } from "./problems.js";
-import { slaChips, statusChip, timeline } from "./timeline.js";
+import { explain, slaChips, statusChip, timeline } from "./timeline.js";
 import { code, t } from "./words.js";
 
 export class CasePanel {
@@ -20,6 +20,7 @@ export class CasePanel {
     this.composer = null;
     this.head = h("header", { class: "casehead" });
     this.actions = h("div", { class: "actions", role: "toolbar", "aria-label": t("case.actions") });
+    this.waiting = h("details", { class: "waiting", hidden: true });
     this.entries = h("div", { class: "entries" });
     this.place = h("div", { class: "composer" });
     this.again = settled(() => this.load(), 80);
@@ -44,7 +45,7 @@ export class CasePanel {
     fill(this.actions);
     fill(this.entries);
     fill(this.box, h("button", { type: "button", class: "quiet back", onclick: () => this.back() }, "← ", t("do.back")),
-      this.head, this.actions, this.entries, this.place);
+      this.head, this.actions, this.waiting, this.entries, this.place);
     this.load(true);
   }
 
@@ -77,7 +78,20 @@ export class CasePanel {
     const bottom = first || this.entries.scrollHeight - this.entries.scrollTop - this.entries.clientHeight < 60;
     this.detail = detail;
     this.draw();
+    this.why();
     if (bottom) this.entries.scrollTop = this.entries.scrollHeight;
+  }
+
+  /** Why nobody has it yet, as the router sees it right now; nothing where it can't say. */
+  async why() {
+    const wanted = this.number;
+    const waits = this.detail.works.some((one) => one.state === "queued");
+    const live = waits ? await get(`/cases/${encodeURIComponent(wanted)}/live`).catch(() => null) : null;
+    if (wanted !== this.number) return;
+    this.waiting.hidden = !live?.why_not_yet;
+    if (this.waiting.hidden) return;
+    fill(this.waiting, h("summary", null, h("b", null, t("why.nobody")), " ", h("span", { class: "why" }, t("why.waits"))),
+      live.position ? h("p", null, t("why.position"), ": ", live.position) : null, explain(live.why_not_yet, this.app));
   }
 
   get offer() {

@@ -2,7 +2,7 @@
 
 import { at } from "./clock.js";
 import { h } from "./dom.js";
-import { code, duration, parameter, reason, t } from "./words.js";
+import { code, details, duration, parameter, reason, t } from "./words.js";
 
 export function statusChip(status) {
   return h("span", { class: `chip status-${status}` }, code("status", status));
@@ -145,7 +145,8 @@ export function explain(one, app) {
     found.push(h("ul", { class: "groups" }, groups.map(([key, count]) => {
       const named = (one.rejected ?? []).filter((other) => other.code === key);
       return h("li", null, h("b", null, count), " ", code("rejection", key),
-        named.length ? h("ul", null, named.map((other) => h("li", null, app.name(other.agent_id), " – ", reason("rejection", other.code, other.params)))) : null);
+        named.length ? h("ul", null, named.map((other) =>
+          h("li", null, [app.name(other.agent_id), details(other.params)].filter(Boolean).join(" – ")))) : null);
     })));
   }
   if (one.terms?.length) {

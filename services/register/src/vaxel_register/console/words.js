@@ -39,10 +39,16 @@ export function code(group, value) {
 
 /** A reason with what it is about: "skill level too low (skill billing, level 2)". */
 export function reason(group, value, params = {}) {
-  const said = Object.entries(params ?? {})
+  const said = details(params);
+  return code(group, value) + (said ? ` (${said})` : "");
+}
+
+/** What a reason is about: "skill billing, level 2"; empty where there is nothing to say. */
+export function details(params) {
+  return Object.entries(params ?? {})
     .filter(([, one]) => one !== null && one !== undefined)
-    .map(([name, one]) => `${name.replace(/_ms$/, "").replaceAll("_", " ")} ${parameter(name, one)}`);
-  return code(group, value) + (said.length ? ` (${said.join(", ")})` : "");
+    .map(([name, one]) => `${name.replace(/_ms$/, "").replaceAll("_", " ")} ${parameter(name, one)}`)
+    .join(", ");
 }
 
 export function parameter(name, value) {
