@@ -34,9 +34,9 @@ bench: ## every benchmark in bench/ (BENCH=name narrows it)
 	@./tools/setup.sh --kafka
 	@for file in bench/bench_*$(BENCH)*.py; do echo "bench: $$file"; $(RUN)/python $$file || exit 1; done
 
-chaos: ## kill everything in turn under load, then judge it (SEED=1 MINUTES=1)
+chaos: ## kill, freeze, double and cut off everything under load, then judge it (SEED=1 MINUTES=1)
 	@./tools/setup.sh --kafka
-	@$(RUN)/python tests/chaos/chaos.py --seed $(or $(SEED),1) --seconds $$(( $(or $(MINUTES),1) * 60 ))
+	@$(RUN)/python tests/chaos/chaos.py --seed $(or $(SEED),1) --seconds $$(( $(or $(MINUTES),1) * 60 )) $(CHAOS)
 
 lock: setup ## requirements.lock and jgo.lock.toml again, from what they are made of
 	@echo "lock: requirements.lock"

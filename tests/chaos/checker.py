@@ -215,17 +215,21 @@ class Check:
         sent_ms = {mail["message_id"]: mail.get("sent_ms", 0) for mail in journal}
         verdict.figures |= self.recovery.figures(faults, sent_ms)
 
-    def mails_out(self, folder: Path) -> None:
-        """Hold what reached the world against what was decided."""
+    def mails_out(self, folder: Path, before: set[str] | None) -> None:
+        """Hold what reached the world against what was decided.
+
+        ``before``: the files that were there before the export, if that isn't all; only they can
+        be told to say what no decision says.
+        """
         seen: Counter[str] = Counter()
         for path in sorted(folder.glob("*.eml")):
             with path.open("rb") as file:
                 message_id = str(BytesHeaderParser().parse(file)["Message-ID"])
             effect = self.effects.get(message_id.strip(" <>").partition("@")[0])
-            if effect is None:
-                self.verdict.unexpected_mails.append(message_id)
-            else:
+            if effect is not None:
                 seen[effect] += 1
+            elif before is None or path.name in before:
+                self.verdict.unexpected_mails.append(message_id)
         self.verdict.mails = seen.total()
         self.verdict.repeated = seen.total() - len(seen)
         self.verdict.unreached = sorted((self.answers & self.reported) - seen.keys())
@@ -252,6 +256,7 @@ def check(
     *,
     faults: Path | None = None,
     mails: Path | None = None,
+    mails_before: set[str] | None = None,
     shown: list[Json] | None = None,
     now_ms: int | None = None,
 ) -> Verdict:
@@ -261,7 +266,7 @@ def check(
     one.fold()
     one.mails_sent(read_lines(journal), harm)
     if mails is not None:
-        one.mails_out(mails)
+        one.mails_out(mails, mails_before)
     if shown is not None:
         one.register(shown)
     if now_ms is not None:

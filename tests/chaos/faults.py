@@ -116,15 +116,15 @@ def _zombie(torment: Torment, victim: str, draw: random.Random) -> None:
     if pid is not None:
         _resume(pid)
     # Whoever is displaced ends; the supervisor's comes back and displaces the successor.
-    if not wait_for(lambda: second.poll() is not None, 15):
+    if not wait_for(lambda: second.poll() is not None, max(6.0, 15 * torment.scale)):
         second.kill()
     torment.back(victim)
 
 
 def _second(torment: Torment, victim: str, draw: random.Random) -> None:
     """Two live owners of the same partitions, displacing each other for a while."""
-    end = time.monotonic() + draw.uniform(*SECOND_OWNER_S) * torment.scale
     second = torment.system.start_second_router()
+    end = time.monotonic() + draw.uniform(*SECOND_OWNER_S) * torment.scale
     while time.monotonic() < end:
         if second.poll() is not None:
             second = torment.system.start_second_router()

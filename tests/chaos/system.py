@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("router", "triage", "ingest-email", "delivery", "register")
 """Those whose promises the checker can judge; ``sink`` stands for the world outside."""
 START_TIMEOUT_S = 180
+START_S_MAX = 20
 PROXY_OFFSET = 50
 """The proxy listens this far above the broker."""
 SECOND_OFFSET = 500
@@ -119,19 +120,25 @@ class System:
             return bool(answer.status == 200)
 
     def start_second_router(self) -> subprocess.Popen[bytes]:
-        """Another owner of the same partitions: the router's own environment, another port."""
+        """Another owner of the same partitions: the router's own environment, another port.
+
+        Answers once it has restored the log, or ended, or needed too long for either.
+        """
         pid = self.pid("router")
         raw = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
         environment = dict(item.split("=", 1) for item in raw if "=" in item)
         environment["VAXEL_PORT_OFFSET"] = str(self.port_offset + SECOND_OFFSET)
-        second = subprocess.Popen(
-            [sys.executable, "-m", "vaxel_router"],
-            stdout=(self.folder / "second-router.log").open("a"),
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env=environment,
-        )
+        log = self.folder / f"second-router-{len(self._seconds)}.log"
+        with log.open("w") as output:
+            second = subprocess.Popen(
+                [sys.executable, "-m", "vaxel_router"],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=environment,
+            )
         self._seconds.append(second)
+        wait_for(lambda: second.poll() is not None or "restored" in log.read_text(), START_S_MAX)
         return second
 
     def vaxel(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -158,7 +165,6 @@ class System:
             if second.poll() is None:
                 second.kill()
             second.wait()
-        self._seconds.clear()
 
 
 class NetworkedSystem(System):

@@ -22,14 +22,14 @@ BROKEN = Path(__file__).with_name("broken")
     ("rule", "faults", "found"),
     [
         ("answered_before_stored", "cut intake", {"lost"}),
-        ("offset_ignored", "second router", {"lost", "register_differs"}),
+        ("offset_ignored", "zombie router", {"lost", "broken_chain"}),
     ],
 )
 def test_a_broken_rule_is_found(tmp_path: Path, rule: str, faults: str, found: set[str]) -> None:
     environment = {"PYTHONPATH": str(BROKEN), "VAXEL_TEST_BROKEN": rule}
     offset = 9_000 + os.getpid() % 4_000
     plan = Plan(
-        seconds=8, rate=10, port_offset=offset, only=faults, scale=0.6, network=False,
-        environment=environment, judge_s=5, drain_s=6,
+        seconds=3, after_s=4, rate=10, port_offset=offset, only=faults, scale=0.4, network=False,
+        environment=environment, judge_s=6, drain_s=6,
     )  # fmt: skip
     assert found & run(tmp_path, plan).wrong.keys()
