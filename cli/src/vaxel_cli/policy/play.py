@@ -16,7 +16,7 @@ from vaxel_cli.policy.stage import Stage
 from vaxel_shared import reasons
 from vaxel_shared.calendars.instants import parse_instant
 from vaxel_shared.config import deployment as deployment_files
-from vaxel_shared.config import source
+from vaxel_shared.config import sla, source
 from vaxel_shared.config.channels import Channels
 from vaxel_shared.config.deployment import Deployment
 from vaxel_shared.config.document import ConfigError, Document, Path_
@@ -64,6 +64,8 @@ def deployment_of(loaded: Loaded, base: Deployment) -> Deployment:
         if getattr(loaded.file, name) is not None:
             documents[name] = _inner(loaded.document, name)
             parts[name] = source.validate(model, documents[name])
+    if loaded.file.routing is not None:
+        parts["sla"] = sla.EMPTY  # promises are made for the deployment's own queues
     found = replace(base, documents=documents, **parts)
     problems = [] if found == base else deployment_files.between(found)
     if problems:
