@@ -129,6 +129,7 @@ async def test_an_offer_appears_by_itself_and_is_taken_and_answered_by_keyboard(
         await kit.with_offer()
         await expect(page.get_by_role("link", name=re.compile(NUMBER))).to_be_visible()
         await expect(timeline(page)).to_contain_text("Hei")
+        await expect(page.get_by_role("button", name="Accept")).to_be_visible()
         await page.keyboard.press("a")
         await expect(page.get_by_role("button", name="Reply")).to_be_visible()
         await page.keyboard.press("r")
@@ -169,7 +170,6 @@ async def test_a_message_that_only_the_router_knows_of_stops_it_too(
 ) -> None:
     await kit.with_case()
     async with console(kit) as page:
-        await page.keyboard.press("r")
         await answer_box(page).fill("It is mended.")
         router.last_contact_seq = 9  # decided, but not read by the register yet
         await page.keyboard.press("Control+Enter")
@@ -215,6 +215,7 @@ async def test_two_tabs_dont_overwrite_each_other(kit: Register, router: Router)
 async def test_notes_say_that_they_are_never_sent(kit: Register, router: Router) -> None:
     await kit.with_case()
     async with console(kit) as page:
+        await expect(page.get_by_role("button", name="Note")).to_be_visible()
         await page.keyboard.press("n")
         dialog = page.get_by_role("dialog", name="Note")
         await expect(dialog).to_contain_text("Notes are never sent to the customer.")
@@ -263,6 +264,7 @@ async def test_an_offer_is_declined_with_a_reason(kit: Register, router: Router)
 async def test_a_timeline_says_why_in_words(kit: Register, router: Router) -> None:
     await kit.with_offer()
     async with console(kit, "sup", "supervisor") as page:
+        await expect(page.get_by_role("heading", name="Queues")).to_be_visible()
         await page.keyboard.press("g")
         await page.keyboard.press("c")
         await page.get_by_role("link", name=re.compile(NUMBER)).click()
