@@ -52,7 +52,7 @@ def say(text: str) -> None:
 
 @dataclass
 class Plan:
-    """What a run is made of; ``only`` is the beginning of the faults' names."""
+    """What a run is made of; ``only``: beginnings of faults' names, with commas."""
 
     seconds: float = 60
     rate: float = 20
@@ -244,7 +244,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--port-offset", type=int, default=15_000)
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--only", help='faults that begin so, e.g. "kill" or "zombie"')
+    parser.add_argument("--only", help='faults that begin so, e.g. "kill" or "zombie,full"')
     parser.add_argument("--scale", type=float, default=1.0, help="of how long faults last")
     parser.add_argument("--own-network", action="store_true", help="vaxel up's broker, no proxy")
     parser.add_argument("--json", type=Path, help="where to write the verdict as well")

@@ -68,7 +68,8 @@ class Torment:
             file.write(json.dumps(line) + "\n")
 
     def _plan(self, only: str | None) -> Iterator[str]:
-        names = [name for name in every_fault(self.system) if only is None or name.startswith(only)]
+        wanted = tuple(only.split(",")) if only else ("",)
+        names = [name for name in every_fault(self.system) if name.startswith(wanted)]
         while True:
             yield from self._random.sample(names, len(names))
 
