@@ -9,6 +9,8 @@ from vaxel_cli.main import run
 from vaxel_cli.policy import lint
 from vaxel_cli.policy.lint_rules import squeezed
 from vaxel_cli.runinfo import find_config_dir
+from vaxel_cli.up.command import tell_findings
+from vaxel_shared.config import deployment as deployment_files
 
 STEP = "          - {after: 10m, tiers: [1, 2]}\n        language_fallback: {after: 5m, to: [en]}\n      - name: billing"
 BILLING = "        skills: {billing: 3}\n        steps:\n          - {after: 0s, tiers: [1]}\n          - {after: 10m, tiers: [1, 2]}\n"
@@ -213,3 +215,12 @@ def test_a_finding_is_a_line_with_its_place_and_its_code(tmp_path, capsys):
 )
 def test_conditions_are_compared_without_white_space_that_means_nothing(one, other, same):
     assert (squeezed(one) == squeezed(other)) is same
+
+
+def test_up_says_the_same_and_starts(tmp_path, capsys):
+    folder = deployment(tmp_path, {"roster": [("name: A Two", "name: A One")]})
+    tell_findings(deployment_files.load(folder))
+    said = capsys.readouterr().err
+    assert said.startswith("vaxel: roster.yaml:11: warning: ")
+    tell_findings(deployment_files.load(find_config_dir()))
+    assert capsys.readouterr().err == ""

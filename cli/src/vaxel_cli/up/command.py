@@ -62,8 +62,7 @@ def up(
     specs = select(only)
     settings = _settings(broker, data_dir, config_dir, port_offset)
     deployment = deployment_files.load(settings.config_dir)
-    for finding in lint(deployment, int(time.time() * 1000)):
-        console.err.print(f"vaxel: {finding}", markup=False)
+    tell_findings(deployment)
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -79,6 +78,12 @@ def up(
         return asyncio.run(_run(settings, specs, deployment, own_broker=broker == LOCAL))
     finally:
         lock.release()
+
+
+def tell_findings(deployment: Deployment) -> None:
+    """What in the files can't be meant: said, and no reason not to start."""
+    for finding in lint(deployment, int(time.time() * 1000)):
+        console.err.print(f"vaxel: {finding}", markup=False)
 
 
 async def _run(
