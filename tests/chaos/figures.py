@@ -40,16 +40,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the reliability section of figures.md.")
     parser.add_argument("runs", nargs="+", type=Path, help="outputs of chaos.py --json")
     parser.add_argument("--commit", help="of the tree that ran, if it isn't the present one")
+    parser.add_argument("--again", action="append", default=[], help="a run's own options")
     options = parser.parse_args()
     runs = [json.loads(path.read_text()) for path in options.runs]
-    text = "\n".join([BEGIN, "", *section(runs, options.commit or _commit()), "", END])
+    text = "\n".join(
+        [BEGIN, "", *section(runs, options.commit or _commit(), options.again), "", END]
+    )
     old = FIGURES.read_text()
     if old.count(BEGIN) != 1 or old.count(END) != 1:
         raise SystemExit(f"docs/figures.md: put {BEGIN} and {END} where the section belongs")
     FIGURES.write_text(old[: old.index(BEGIN)] + text + old[old.index(END) + len(END) :])
 
 
-def section(runs: list[Json], commit: str) -> list[str]:
+def section(runs: list[Json], commit: str, again: list[str]) -> list[str]:
     """The runs in Markdown."""
     faults: Counter[str] = Counter()
     network: Counter[str] = Counter()
@@ -105,7 +108,10 @@ def section(runs: list[Json], commit: str) -> list[str]:
         + "; ".join(f"{name} {value}" for name, value in machine(["aiokafka"]).items())
         + f"; load {load()} afterwards, other work beside it.",
         "",
-        "Again: `make chaos SEED=1 MINUTES=2`",
+        "Again: "
+        + ", then ".join(
+            f"`.venv/bin/python tests/chaos/chaos.py {words}`".strip() for words in again
+        ),
     ]
 
 
