@@ -355,3 +355,12 @@ def test_large_roster_goes_on_over_several_records() -> None:
     assert len(router.pool().agents) == 1_200
     assert types(router.feed(router.work[-1].value)) == ["command.repeated"]
     router.replay()
+
+
+def test_the_priority_that_triage_found_is_the_works() -> None:
+    """Triage has put the queue's priority in where no rule said another: it counts once."""
+    router = Router(
+        routing=ROUTING.replace("- name: billing\n", "- name: billing\n        priority: 5\n")
+    )
+    router.contact("mail-1", priority=5)
+    assert router.last("work.queued").data["priority"] == 5

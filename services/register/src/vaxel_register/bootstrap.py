@@ -117,6 +117,7 @@ async def build(settings: RegisterSettings) -> Service:
 
     def not_ready() -> list[str]:
         reasons = [f"{one.topic} isn't read to its end yet" for one in reading if not one.caught_up]
+        reasons += [one.trouble for one in reading if one.trouble is not None]
         if not sender.connected:
             reasons.append(f"the log at {settings.broker} wasn't reached yet")
         return reasons

@@ -24,7 +24,7 @@ class Step(Located):
     after_ms: Duration = Field(alias="after")
     tiers: list[int] = Field(min_length=1)
     skills: dict[str, Level] | None = None
-    """Replaces the skills required from this step on; left out, they stay as they were."""
+    """The skills required at this step; left out, the queue's and the contact's."""
 
 
 class LanguageFallback(ConfigModel):

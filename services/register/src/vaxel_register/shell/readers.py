@@ -167,6 +167,8 @@ class Follower:
         self.topic = topic
         self.caught_up = False
         """Whether all is stored that the log held at the start."""
+        self.trouble: str | None = None
+        """Why nothing is stored at present, in one line."""
         self._open = open_reader
         self._make = make
         self._store = store
@@ -209,7 +211,7 @@ class Follower:
                 elif now_ms - moved_ms > STALL_MS_MAX:
                     raise Fatal(f"{self.topic} has unread records and none came; restarting")
             self.caught_up = self.caught_up or await reader.caught_up()
-            self._failures = 0
+            self._failures, self.trouble = 0, None
 
     async def _handle(self, reader: Reader, records: Sequence[Any]) -> None:
         started_ms = self._clock.monotonic_ms()
@@ -231,6 +233,7 @@ class Follower:
 
     async def _pause(self, error: Retryable, stop: asyncio.Event) -> None:
         self._failures += 1
+        self.trouble = f"{self.topic}: {error}"
         if self._failures > READ_RETRIES_MAX:
             raise error
         metrics.RETRIES.labels(f"read {self.topic}").inc()

@@ -61,7 +61,7 @@ def queue_work(
         requires={"skills": asked.skills, "languages": asked.languages},
         asks={"skills": case.skills, "languages": case.languages},
         language=case.language,
-        priority=case.priority + (found.priority if found is not None else 0),
+        priority=case.priority,
         tiers=asked.tiers,
         floor=floor,
         since_ms=since_ms,
