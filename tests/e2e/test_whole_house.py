@@ -100,3 +100,7 @@ def test_a_login_link_opens_once(house: House, browser: Any) -> None:
     assert answer.status >= 400
     assert "vaxel login" in second.content()
     assert json.dumps(first.context.cookies()).count('"httpOnly": true') >= 1
+
+
+def test_at_the_end_everything_stops_cleanly(house: House) -> None:
+    assert house.system.stop() == 0
