@@ -32,3 +32,11 @@ def test_a_full_disk_reaches_nobody_and_is_told_afterwards() -> None:
     output.write("five\n")
     lost = '{"event": "log_lines_lost", "level": "error", "count": 2}'
     assert disk.getvalue().splitlines() == ["one", lost, "four", "five"]
+
+
+def test_a_closed_stream_loses_the_line_and_nothing_else() -> None:
+    stream = io.StringIO()
+    output = SteadyOutput(stream)
+    stream.close()
+    output.write("gone\n")
+    assert output.lost == 1

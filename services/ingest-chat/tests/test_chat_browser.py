@@ -167,7 +167,7 @@ async def test_it_is_used_by_keyboard_alone_and_says_what_it_is(house: House) ->
         await page.keyboard.press("Shift+Enter")
         await page.keyboard.type("two")
         await page.keyboard.press("Enter")
-        await expect(lines(page)).to_have_count(1)
+        await expect(page.get_by_text("You ·")).to_have_count(1)
         assert running.log.told[0]["text"] == "one\ntwo"
         await page.keyboard.press("Escape")
         await running.log.answer(running.key(), "An answer")

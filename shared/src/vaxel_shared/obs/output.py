@@ -12,7 +12,7 @@ from typing import TextIO
 
 
 class SteadyOutput:
-    """A text stream for whole lines over ``stream``; never raises OSError."""
+    """A text stream for whole lines over ``stream``; never fails."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -28,7 +28,7 @@ class SteadyOutput:
         try:
             self._stream.write(lost + line)
             self._stream.flush()
-        except OSError:
+        except (OSError, ValueError):  # ValueError: the stream was closed
             self.lost += 1
         else:
             self.lost = 0
