@@ -15,11 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from postgres_server import NoPostgres, PostgresServer
 
 from vaxel_cli.broker import LocalBroker, prepare
 from vaxel_shared.errors import VaxelError
 from vaxel_shared.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A test that sets up logging, as a process does, leaves it as it was."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 def free_ports(count: int) -> list[int]:

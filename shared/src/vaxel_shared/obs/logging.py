@@ -55,7 +55,7 @@ def configure(service: str, level: str = "info", instance: int = 0) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", SteadyOutput(sys.stdout))),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # a cached one would keep a stream that was replaced
     )
     structlog.contextvars.bind_contextvars(service=service, instance=instance)
 
