@@ -28,7 +28,7 @@ check: setup ## style, types, dependency rules and the fast tests
 	@echo "check: types";        $(RUN)/mypy
 	@echo "check: dependency rules"; PYTHONWARNINGS=ignore $(RUN)/lint-imports
 	@if [ -f tools/tidy.py ]; then echo "check: tidy"; $(RUN)/python tools/tidy.py; fi
-	@echo "check: fast tests";   $(RUN)/pytest -q -m "not broker and not e2e"
+	@echo "check: fast tests";   $(RUN)/pytest -q -m "not (broker or e2e or browser or postgres)"
 
 format: setup ## format the sources
 	@$(RUN)/ruff check --fix-only --quiet . ; $(RUN)/ruff format .
