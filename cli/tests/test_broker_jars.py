@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 import tomllib
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from vaxel_cli.broker.files import server_properties
 from vaxel_cli.broker.installation import prepare
 from vaxel_cli.broker.jars import DEPLOY_DIR, Jar, Progress, fetch, locked_jars
 from vaxel_cli.broker.java import Java, find_java, major_version, options
+from vaxel_cli.broker.process import cluster_id
 from vaxel_shared.errors import Fatal, Retryable
 
 
@@ -154,3 +156,9 @@ def test_a_single_node_is_configured_as_one(tmp_path: Path) -> None:
     assert "advertised.listeners=PLAINTEXT://127.0.0.1:9092" in lines
     assert all("0.0.0.0" not in line for line in lines)
     assert sum(line.endswith("replication.factor=1") for line in lines) == 3
+
+
+def test_a_cluster_id_is_never_taken_for_an_option() -> None:
+    dashed = uuid.UUID(bytes=b"\xfb" + b"\xef\xbe" * 5 + bytes(5))
+    assert cluster_id(dashed)[0] != "-"
+    assert len(cluster_id(dashed)) == 22

@@ -32,6 +32,11 @@ _POLL_S = 0.05
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
+def cluster_id(seed: uuid.UUID) -> str:
+    """A cluster's id as Kafka writes one; never with a dash first, which reads as an option."""
+    return base64.urlsafe_b64encode(seed.bytes).decode().rstrip("=").replace("-", "_")
+
+
 class LocalBroker:
     """A broker that keeps its log in ``folder`` and listens on two ports of loopback.
 
@@ -131,7 +136,7 @@ class LocalBroker:
             self._process.wait()
 
     def _format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = cluster_id(uuid.uuid4())
         command = self._java("-Xmx64m", "-XX:TieredStopAtLevel=1")
         command += ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)]
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
