@@ -1,124 +1,103 @@
-"""Writes the section on reliability of ``docs/figures.md`` from runs of chaos.
+"""Writes the section on reliability of ``docs/figures.md`` from files that ``record.py`` wrote.
 
-    .venv/bin/python tests/chaos/chaos.py --seconds 60 --json RUN.json
-    .venv/bin/python tests/chaos/figures.py RUN.json …
+    .venv/bin/python tests/chaos/figures.py FILE.json …
 
-Only what stands between the section's markers is replaced.
+A figure that the files don't name stays as it was; only what stands between the markers changes.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
+import re
 import sys
-from collections import Counter
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[0] = str(ROOT / "bench")  # not this folder: the bench has a report.py as well
-
-if True:  # after the path is set
-    from kit import load, machine
-    from report import _commit
-
-FIGURES = ROOT / "docs/figures.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs/figures.md"
 BEGIN, END = "<!-- reliability: begin -->", "<!-- reliability: end -->"
+HEAD = "### "
+SUMMARY = re.compile(r"^\*\*([\d,]+) tries, ([\d,]+) promises? broken\.\*\*", re.MULTILINE)
 Json = dict[str, Any]
-NOT_COVERED = (
-    "Replication: one broker, one copy; leader changes and unclean elections need three. "
-    "Power cuts and damaged disks: a kill -9 leaves the page cache whole. "
-    "The full sizes (1,000 kills, 500 zombies, each API 200 times): N stands beside each figure; "
-    "no failure in N tries says that the rate is below about 3/N. "
-    "The time to recover holds how long Python and its imports take to start on a busy machine."
-)
 
 
-def main() -> None:
-    """Collect, then write."""
-    parser = argparse.ArgumentParser(description="Write the reliability section of figures.md.")
-    parser.add_argument("runs", nargs="+", type=Path, help="outputs of chaos.py --json")
-    parser.add_argument("--commit", help="of the tree that ran, if it isn't the present one")
-    parser.add_argument("--again", action="append", default=[], help="a run's own options")
-    options = parser.parse_args()
-    runs = [json.loads(path.read_text()) for path in options.runs]
-    text = "\n".join(
-        [BEGIN, "", *section(runs, options.commit or _commit(), options.again), "", END]
-    )
-    old = FIGURES.read_text()
-    if old.count(BEGIN) != 1 or old.count(END) != 1:
+def main() -> int:
+    """Read the files that are named, write the page."""
+    figures = read(map(Path, sys.argv[1:]))
+    if not figures:
+        print("usage: figures.py FILE.json …, as written by the commands with --json")
+        return 2
+    PAGE.write_text(renewed(PAGE.read_text(), figures))
+    print(f"{PAGE.name}: {', '.join(sorted(one['id'] for one in figures))} written")
+    return 0
+
+
+def read(paths: Iterable[Path]) -> list[Json]:
+    """All figures of all files; a file holds one or a list of them."""
+    found: list[Json] = []
+    for path in paths:
+        document = json.loads(path.read_text())
+        found += document if isinstance(document, list) else [document]
+    return found
+
+
+def renewed(page: str, figures: Iterable[Json]) -> str:
+    """The page with these figures. Raises SystemExit where it has no place for them."""
+    if page.count(BEGIN) != 1 or page.count(END) != 1:
         raise SystemExit(f"docs/figures.md: put {BEGIN} and {END} where the section belongs")
-    FIGURES.write_text(old[: old.index(BEGIN)] + text + old[old.index(END) + len(END) :])
+    before, _, rest = page.partition(BEGIN)
+    old, _, after = rest.partition(END)
+    sections = _sections(old) | {_heading(one): section(one) for one in figures}
+    ordered = [sections[name] for name in sorted(sections, key=_rank)]
+    return before + "\n".join([BEGIN, "", *_overview(sections), *ordered, END]) + after
 
 
-def section(runs: list[Json], commit: str, again: list[str]) -> list[str]:
-    """The runs in Markdown."""
-    faults: Counter[str] = Counter()
-    network: Counter[str] = Counter()
-    for run in runs:
-        faults.update(run["faults"])
-        network.update(run["network"])
-    kinds: Counter[str] = Counter()
-    for name, count in faults.items():
-        kinds[name.partition(" ")[0] if name.startswith(("kill", "freeze")) else name] += count
-    wrong = sorted({name for run in runs for name, value in run.items() if _is_wrong(name, value)})
-    apis: Counter[str] = Counter()
-    for name, count in network.items():
-        apis[name.partition(" ")[0]] += count
-    today = datetime.now(UTC).date().isoformat()
-    kept = (
-        "acknowledged",
-        "contacts",
-        "decisions",
-        "void_records",
-        "assigned",
-        "mails",
-        "repeated",
-    )
-    total = {name: sum(run[name] for run in runs) for name in kept}
-    return [
-        f"Measured on {today} at commit `{commit}`, {len(runs)} run(s) of `make chaos`.",
-        "",
-        "**What was done, and what came of it**",
-        "",
-        "|  | N |",
-        "| --- | ---: |",
-        f"| R1: kill -9, of all services and the broker | {kinds.pop('kill', 0)} |",
-        f"| R4: zombie (frozen owner, a successor decides, it wakes) | {kinds.pop('zombie router', 0)} |",
-        *(f"| {name} | {count} |" for name, count in sorted(kinds.items())),
-        *(f"| {name}: lost, delayed or late | {count} |" for name, count in sorted(apis.items())),
-        f"| mails accepted | {total['acknowledged']:,} |",
-        f"| decisions | {total['decisions']:,} |",
-        f"| of records void | {total['void_records']} |",
-        f"| assignments | {total['assigned']:,} |",
-        f"| mails that reached the world | {total['mails']:,} |",
-        f"| of them repeats, with the Message-ID of the first | {total['repeated']} |",
-        f"| **promises broken**, of all that the checker knows | {', '.join(wrong) or '0'} |",
-        "",
-        "**R10: from kill -9 to the next decision, by the log's own times**",
-        "",
-        "|  |  |",
-        "| --- | --- |",
-        *(f"| {name} | {value} |" for run in runs for name, value in run["figures"].items()),
-        "",
-        f"Not covered: {NOT_COVERED}",
-        "",
-        "Machine: "
-        + "; ".join(f"{name} {value}" for name, value in machine(["aiokafka"]).items())
-        + f"; load {load()} afterwards, other work beside it.",
-        "",
-        "Again: "
-        + ", then ".join(
-            f"`.venv/bin/python tests/chaos/chaos.py {words}`".strip() for words in again
-        ),
-    ]
+def section(one: Json) -> str:
+    """One figure in Markdown."""
+    broken = f"{one['violations']:,} promise{'' if one['violations'] == 1 else 's'} broken"
+    said = f"**{one['n']:,} tries, {broken}.** "
+    said += f"Measured on {one['date']} at commit `{one['commit']}`, in {_span(one['seconds'])}."
+    machine = "; ".join(f"{name} {value}" for name, value in one["machine"].items())
+    rows = [f"| {_cell(name)} | {_cell(value)} |" for name, value in one["figures"].items()]
+    table = ["| figure | |", "| --- | ---: |", *rows, ""] if rows else []
+    lines = [f"{HEAD}{_heading(one)}", "", said, "", *table]
+    lines += [f"Not covered: {one['not_covered']}", "", f"Machine: {machine}.", ""]
+    return "\n".join([*lines, f"Again: `{one['command']}`", ""])
 
 
-def _is_wrong(name: str, value: object) -> bool:
-    """Whether a field of a verdict is a promise that was broken."""
-    return isinstance(value, list) and bool(value) and name != "network"
+def _heading(one: Json) -> str:
+    return f"{one['id']}: {one['title']}"
+
+
+def _sections(text: str) -> dict[str, str]:
+    """Heading → section, of those that stand there now."""
+    parts = text.split(f"\n{HEAD}")[1:]
+    return {part.partition("\n")[0]: f"{HEAD}{part.rstrip()}\n" for part in parts}
+
+
+def _overview(sections: dict[str, str]) -> list[str]:
+    """All of them at a glance."""
+    rows = ["| figure | tries | promises broken |", "| --- | ---: | ---: |"]
+    for name in sorted(sections, key=_rank):
+        found = SUMMARY.search(sections[name])
+        tries, broken = found.groups() if found else ("?", "?")
+        rows.append(f"| {name} | {tries} | {broken} |")
+    return [*rows, ""]
+
+
+def _rank(name: str) -> tuple[str, int, str]:
+    letters, digits = re.match(r"(\D*)(\d*)", name).groups()  # type: ignore[union-attr] # matches all
+    return letters, int(digits or 0), name
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 60:,.0f} min" if seconds >= 120 else f"{seconds:,.0f} s"
+
+
+def _cell(value: object) -> str:
+    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
