@@ -129,6 +129,13 @@ def test_pauses_double_up_to_the_limit_and_start_over_after_a_steady_life() -> N
     assert counter.after_death(backoff.STEADY_MS) == backoff.FIRST_MS
 
 
+def test_who_was_ready_and_was_killed_is_back_at_once_however_often() -> None:
+    counter = backoff.Backoff()
+    pauses = [counter.after_death(1_000, killed_ready=True) for _ in range(20)]
+    assert pauses == [backoff.FIRST_MS] * 20
+    assert counter.after_death(1_000) == 2 * backoff.FIRST_MS
+
+
 @given(st.lists(st.integers(0, 10**9), max_size=60))
 def test_a_pause_is_never_nothing_and_never_above_the_limit(lives: list[int]) -> None:
     counter = backoff.Backoff()

@@ -7,12 +7,11 @@ file a service when local. A reader's cursor is stored in the transaction that s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alembic import command, context
-from alembic.config import Config
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -24,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     event,
+    inspect,
     select,
     text,
 )
@@ -137,13 +137,11 @@ async def migrate(settings: Settings, service: str, scripts: Path) -> None:
     engine = _engine(settings, service, NullPool)
     if engine.dialect.name == "sqlite":
         _begin_by_hand(engine)
-    config = Config()
-    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
-    config.attributes["version_table"] = f"alembic_version_{schema_of(service)}"
 
     def upgrade(connection: Connection) -> None:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        table = f"alembic_version_{schema_of(service)}"
+        if _versions(connection, table) != _newest(scripts):
+            _upgrade(connection, table, scripts)
 
     try:
         with answering():
@@ -155,6 +153,37 @@ async def migrate(settings: Settings, service: str, scripts: Path) -> None:
                 await connection.run_sync(upgrade)
     finally:
         await engine.dispose()
+
+
+_REVISION = re.compile(r'^(revision|down_revision) = "([^"]+)"$', re.MULTILINE)
+
+
+def _newest(scripts: Path) -> set[str]:
+    """The revision that no script goes on from."""
+    made: set[str] = set()
+    left: set[str] = set()
+    for path in (scripts / "versions").glob("*.py"):
+        for name, revision in _REVISION.findall(path.read_text(encoding="utf-8")):
+            (made if name == "revision" else left).add(revision)
+    return made - left
+
+
+def _versions(connection: Connection, table: str) -> set[str]:
+    """What the database says that it is at."""
+    if not inspect(connection).has_table(table):
+        return set()
+    return set(connection.execute(text(f'SELECT version_num FROM "{table}"')).scalars())  # noqa: S608 - our own name
+
+
+def _upgrade(connection: Connection, table: str, scripts: Path) -> None:
+    # Alembic takes half a second to be loaded: not at every start after a kill.
+    from alembic import command  # noqa: PLC0415 - see above
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
+    config = Config()
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    config.attributes |= {"version_table": table, "connection": connection}
+    command.upgrade(config, "head")
 
 
 def _begin_by_hand(engine: AsyncEngine) -> None:
@@ -178,6 +207,8 @@ def _begin_by_hand(engine: AsyncEngine) -> None:
 
 def run_migrations(metadata: MetaData) -> None:
     """What a service's ``env.py`` does: run the scripts in the transaction of :func:`migrate`."""
+    from alembic import context  # noqa: PLC0415 - slow to load, and loaded where this is called
+
     attributes = context.config.attributes
     context.configure(
         connection=attributes["connection"],

@@ -65,11 +65,13 @@ class Supervised:
             watcher = asyncio.create_task(self._watch(process))
             status = await process.wait()
             watcher.cancel()
+            killed_ready = self.ready.is_set() and status < 0
             self.ready.clear()
             self.pid = None
             if self._stopping.is_set():
                 return
-            await self._after_death(status, _now_ms() - started_ms, log_start)
+            pause_ms = self._backoff.after_death(_now_ms() - started_ms, killed_ready=killed_ready)
+            await self._after_death(status, pause_ms, log_start)
 
     async def stop(self, timeout_ms: int) -> bool:
         """Ask it to drain; kill it after ``timeout_ms``. Says whether it stopped by itself."""
@@ -131,8 +133,7 @@ class Supervised:
         self.ready.set()
         self._changed()
 
-    async def _after_death(self, status: int, uptime_ms: int, log_start: int) -> None:
-        pause_ms = self._backoff.after_death(uptime_ms)
+    async def _after_death(self, status: int, pause_ms: int, log_start: int) -> None:
         why = logs.last_error(self._log, log_start)
         reason = f"{describe(status)}{f': {why}' if why else ''}"
         if not self._was_ready and self._backoff.deaths >= STARTS_MAX:
