@@ -11,6 +11,6 @@
 
 from vaxel_cli.broker.installation import Installation, prepare
 from vaxel_cli.broker.jars import Progress
-from vaxel_cli.broker.process import LocalBroker
+from vaxel_cli.broker.process import LocalBroker, Node
 
-__all__ = ["Installation", "LocalBroker", "Progress", "prepare"]
+__all__ = ["Installation", "LocalBroker", "Node", "Progress", "prepare"]

@@ -14,6 +14,8 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vaxel_cli.broker import pidfile
@@ -37,6 +39,19 @@ def cluster_id(seed: uuid.UUID) -> str:
     return base64.urlsafe_b64encode(seed.bytes).decode().rstrip("=").replace("-", "_")
 
 
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What makes a node one of several; as it is, one that is a cluster by itself.
+
+    ``settings`` replace those of :func:`server_properties`; ``cluster`` is the id that all nodes of
+    a cluster are formatted with.
+    """
+
+    settings: Mapping[str, object] = field(default_factory=dict)
+    cluster: str | None = None
+    memory: tuple[str, ...] = ("-Xms256m", "-Xmx512m")
+
+
 class LocalBroker:
     """A broker that keeps its log in ``folder`` and listens on two ports of loopback.
 
@@ -45,12 +60,19 @@ class LocalBroker:
     """
 
     def __init__(
-        self, installation: Installation, folder: Path, *, port: int, controller_port: int
+        self,
+        installation: Installation,
+        folder: Path,
+        *,
+        port: int,
+        controller_port: int,
+        node: Node | None = None,
     ) -> None:
         self._installation = installation
         self._folder = folder.absolute()
         self._port = port
         self._controller_port = controller_port
+        self._node = node or Node()
         self._properties = self._folder / "server.properties"
         self._pidfile = self._folder / "broker.pid"
         self._process: subprocess.Popen[bytes] | None = None
@@ -82,9 +104,9 @@ class LocalBroker:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(pidfile.end_orphan, self._pidfile, self._properties)
-        self._properties.write_text(
-            server_properties(self._folder, self._port, self._controller_port), encoding="utf-8"
-        )
+        text = server_properties(self._folder, self._port, self._controller_port)
+        text += "".join(f"{name}={value}\n" for name, value in self._node.settings.items())
+        self._properties.write_text(text, encoding="utf-8")
         (self._folder / "log4j2.properties").write_text(
             log4j2_properties(self._folder), encoding="utf-8"
         )
@@ -136,7 +158,7 @@ class LocalBroker:
             self._process.wait()
 
     def _format(self) -> None:
-        cluster = cluster_id(uuid.uuid4())
+        cluster = self._node.cluster or cluster_id(uuid.uuid4())
         command = self._java("-Xmx64m", "-XX:TieredStopAtLevel=1")
         command += ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)]
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -145,9 +167,7 @@ class LocalBroker:
             raise Fatal(f"can't format {self._folder}: {''.join(said)}; is the folder writable?")
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        command = self._java(
-            "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.awt.headless=true",
-        )  # fmt: skip
+        command = self._java(*self._node.memory, "-XX:+UseSerialGC", "-Djava.awt.headless=true")
         command += ["kafka.Kafka", str(self._properties)]
         with (self._folder / "kafka.out").open("wb") as output:
             return subprocess.Popen(
