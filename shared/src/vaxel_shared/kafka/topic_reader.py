@@ -146,10 +146,13 @@ class TopicReader:
         """
         assert self._consumer is not None, "start it first"
         try:
-            fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
+            async with asyncio.timeout((REQUEST_TIMEOUT_MS + timeout_ms) / 1000):
+                fetched = await self._consumer.getmany(
+                    timeout_ms=timeout_ms, max_records=max_records
+                )
         except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
             raise OffsetGone(f"{self._topic}: records at the cursor are gone; {_REMEDY}") from error
-        except KafkaError as error:
+        except (KafkaError, OSError) as error:  # TimeoutError is an OSError
             raise unreachable(self._settings) from error
         records = [to_record(self._topic, raw) for rows in fetched.values() for raw in rows]
         for record in records:
@@ -233,12 +236,15 @@ class TopicReader:
             )
         if cursor.offset < 0 or following == begin or not cursor.sha256:
             return  # nothing to compare with; a cursor at an end where nothing came yet has no hash
-        record = await read_record(self._settings, self._topic, cursor.partition, cursor.offset)
+        record = await self._record_at(cursor.partition, cursor.offset)
         if record_sha256(record.key, record.value).hex() != cursor.sha256:
             raise Fatal(
                 f"{where}: offset {cursor.offset} holds another record than when it was read: "
                 f"acknowledged records were cut and overwritten; {_REMEDY}"
             )
+
+    async def _record_at(self, partition: int, offset: int) -> Record:
+        return await read_record(self._settings, self._topic, partition, offset)
 
     def _advance(self, record: Record) -> None:
         before = self._cursors[record.partition]
@@ -266,10 +272,11 @@ async def read_record(settings: Settings, topic: str, partition: int, offset: in
     try:
         consumer.assign([tp])
         consumer.seek(tp, offset)
-        fetched = await consumer.getmany(tp, timeout_ms=REQUEST_TIMEOUT_MS, max_records=1)
+        async with asyncio.timeout(2 * REQUEST_TIMEOUT_MS / 1000):
+            fetched = await consumer.getmany(tp, timeout_ms=REQUEST_TIMEOUT_MS, max_records=1)
     except OffsetOutOfRangeError as error:
         raise OffsetGone(f"{topic} partition {partition}: no offset {offset}") from error
-    except KafkaError as error:
+    except (KafkaError, OSError) as error:
         raise unreachable(settings) from error
     finally:
         await stop_client(consumer)
