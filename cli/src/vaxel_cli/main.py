@@ -45,6 +45,9 @@ COMMANDS: dict[str, Entry] = {
     "schema": Entry("vaxel_cli.commands.schema:schema", "JSON Schema, AsyncAPI and OpenAPI."),
     "log": Entry("vaxel_cli.commands.log:log", "Write the topics to files."),
     "replay": Entry("vaxel_cli.commands.replay:replay", "Fold a log again; compare every byte."),
+    "simulate": Entry(
+        "vaxel_cli.commands.simulate:simulate", "The router in virtual time: waits, staffing."
+    ),
     "sla": Entry("vaxel_cli.commands.sla:sla", "Business time: due, elapsed, explain, lint."),
     "dlq": Entry("vaxel_cli.commands.dlq:dlq", "List, show and replay dead letters."),
     "normalize": Entry("vaxel_cli.commands.webhook:normalize", "Raw input in, interaction out."),

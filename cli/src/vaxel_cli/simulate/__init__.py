@@ -1,0 +1,5 @@
+"""``vaxel simulate``: the router in virtual time, and what comes of a scenario.
+
+``scenario`` is what a user writes, ``randomness`` where chance comes from, ``loop`` lets customers
+arrive and agents work, ``tally`` counts, ``intervals`` and ``figures`` say how sure one can be.
+"""
