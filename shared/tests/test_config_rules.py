@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaxel_shared.config.expressions import VARIABLES, FaultyRulesError, RuleBook
+from vaxel_shared.config.expressions import (
+    TEXTS,
+    VARIABLES,
+    FaultyRulesError,
+    RuleBook,
+    _literals,
+)
+from vaxel_shared.config.mentioned import Question, rewritten
 from vaxel_shared.config.routing import Rule
 from vaxel_shared.config.words import mentions
 
@@ -138,8 +147,66 @@ values: dict[type, st.SearchStrategy[Any]] = {
 }
 
 
+BOOK = book(RULES)
+
+
 @given(st.fixed_dictionaries({name: values[type(value)] for name, value in VARIABLES.items()}))
 def test_no_message_makes_rules_raise(given_facts: dict[str, Any]) -> None:
-    held, failed = book(RULES).matching(given_facts)
+    held, failed = BOOK.matching(given_facts)
     assert len(held) + len(failed) <= 7
     assert set(failed) <= {"third"}
+
+
+ASKED = [
+    ('content.mentions(["invoice*"])', "q0", [("content", ("invoice*",))]),
+    ('!subject . mentions( ["a", r"b\\c", \'d\', ] ) || is_reply', None, [("subject", ("a", "b\\c", "d"))]),
+    ('text.mentions(["a"]) && text.mentions(["b"])', "q0 && q1", [("text", ("a",)), ("text", ("b",))]),
+    ('text == "content.mentions([1])" // mentions', None, []),
+    ('"""a " mentions""" == text', None, []),
+    ("language == 'fi'", "language == 'fi'", []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "expected", "questions"), ASKED)
+def test_what_mentions_is_asked_of_is_found_wherever_it_stands(
+    source: str, expected: str | None, questions: list[tuple[str, tuple[str, ...]]]
+) -> None:
+    found: list[Question] = []
+
+    def name(question: Question) -> str:
+        found.append(question)
+        return f"q{len(found) - 1}"
+
+    text = rewritten(source, TEXTS, _literals, name)
+    assert [(one.variable, one.words) for one in found] == questions
+    assert text == expected if expected is not None else text.count("q") >= len(found)
+    assert (text == source) == (not found)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '(subject + text).mentions(["a"])',
+        "content.mentions(attachments)",
+        'content.mentions(["a" + "b"])',
+        'content.mentions(["a"] + ["b"])',
+        'attachments.exists(one, one.mentions(["a"]))',
+    ],
+)
+def test_mentions_is_asked_of_a_text_with_plain_words_only(source: str) -> None:
+    with pytest.raises(FaultyRulesError, match="mentions is asked of"):
+        book(f"- {{id: odd, when: '{source}', set: {{}}}}")
+
+
+def test_however_many_messages_leave_no_memory_behind() -> None:
+    rules = book('- {id: a, when: \'content.mentions(["invoice*", "lasku*"])\', set: {}}')
+    contact = facts(content="Hello, about my order. " * 50)
+
+    def used_bytes(count: int) -> int:
+        for _ in range(count):
+            rules.matching(contact)
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    before = used_bytes(200)
+    assert used_bytes(4_000) - before < 2_000_000  # calls out of CEL left 5 kB each

@@ -14,6 +14,7 @@ from typing import Any
 
 from cel_expr_python import cel
 
+from vaxel_shared.config.mentioned import Question, rewritten
 from vaxel_shared.config.routing import Rule
 from vaxel_shared.config.words import mentions
 
@@ -38,6 +39,9 @@ VARIABLES: Mapping[str, Any] = {
 }
 """What an expression may use, with the values of an empty contact. ``routing.yaml`` of the example
 describes each."""
+
+TEXTS = tuple(name for name, value in VARIABLES.items() if isinstance(value, str))
+"""What ``mentions`` may be asked of."""
 
 _MISPLACED = re.compile(r"<input>:(\d+):(\d+): ([^\n]*)")
 
@@ -80,7 +84,21 @@ class RuleBook:
                 faults.append(Fault(index, f"rule {rule.id!r}: {error}"))
         if faults:
             raise FaultyRulesError(faults)
-        self._rules = tuple(compiled)
+        self._questions: dict[Question, str] = {}
+        sources = [self._asked(item.rule.when) for item in compiled]
+        # One environment for all: its variables are known only now.
+        self._environment = _with_answers(list(self._questions.values()))
+        self._rules = tuple(
+            CompiledRule(item.rule, self._environment.compile(source))
+            for item, source in zip(compiled, sources, strict=True)
+        )
+
+    def _asked(self, source: str) -> str:
+        """An expression with a variable for each call of ``mentions``."""
+        return rewritten(
+            source, TEXTS, _literals,
+            lambda question: self._questions.setdefault(question, f"asked_{len(self._questions)}"),
+        )  # fmt: skip
 
     def matching(self, facts: Mapping[str, Any]) -> tuple[list[Rule], list[str]]:
         """The rules that hold for ``facts`` (all of :data:`VARIABLES`), up to a final one.
@@ -89,7 +107,11 @@ class RuleBook:
         """
         held: list[Rule] = []
         failed: list[str] = []
-        activation = _environment().Activation(dict(facts))
+        answers = {
+            name: mentions(str(facts[question.variable]), question.words)
+            for question, name in self._questions.items()
+        }
+        activation = self._environment.Activation({**facts, **answers})
         for item in self._rules:
             outcome = item.expression.eval(activation).value()
             if outcome is True:
@@ -113,12 +135,25 @@ def constant(source: str) -> bool | None:
 
 @lru_cache(maxsize=1)
 def _environment() -> Any:
-    """The variables with their types, and ``mentions``."""
+    """The variables with their types, and ``mentions``: for checking, never for a contact."""
+    return cel.NewEnv(variables=_types(), functions=_functions())
+
+
+def _with_answers(names: Sequence[str]) -> Any:
+    """The variables, and one for each answer to ``mentions``: see :mod:`.mentioned`."""
+    return cel.NewEnv(variables={**_types(), **dict.fromkeys(names, cel.Type.BOOL)})
+
+
+def _types() -> dict[str, Any]:
     types = {str: cel.Type.STRING, bool: cel.Type.BOOL, list: cel.Type.List(cel.Type.STRING)}
-    return cel.NewEnv(
-        variables={name: types[type(value)] for name, value in VARIABLES.items()},
-        functions=_functions(),
-    )
+    return {name: types[type(value)] for name, value in VARIABLES.items()}
+
+
+def _literals(source: str) -> list[str]:
+    """The strings in a list of literals, read by CEL's own rules."""
+    empty = _without_variables()
+    found = empty.compile(source).eval(empty.Activation({})).value()
+    return [str(getattr(item, "value", lambda item=item: item)()) for item in found]
 
 
 @lru_cache(maxsize=1)
@@ -150,6 +185,7 @@ def _compile(source: str) -> Any:
     tried = expression.eval(_environment().Activation(dict(VARIABLES)))
     if tried.type() != cel.Type.BOOL:
         raise ValueError(f"fails on an empty message: {_plain(str(tried.value()))}")
+    rewritten(source, TEXTS, _literals, lambda _question: "true")  # refuses what can't be
     return expression
 
 
