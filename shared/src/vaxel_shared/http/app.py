@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from aiohttp import web
@@ -35,6 +36,7 @@ def make_app(not_ready: NotReady, routes: list[web.RouteDef] | None = None) -> w
 
     async def show_metrics(_request: web.Request) -> web.Response:
         look()
+        metrics.TASKS.set(len(asyncio.all_tasks()))
         return web.Response(
             body=generate_latest(REGISTRY),  # type: ignore[no-untyped-call]
             headers={"Content-Type": CONTENT_TYPE_LATEST},

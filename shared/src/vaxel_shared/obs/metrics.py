@@ -10,6 +10,7 @@ from vaxel_shared.obs.declare import counter, gauge, histogram
 
 # Every service
 READY = gauge("vaxel_ready", "1 when ready, else 0.")
+TASKS = gauge("vaxel_asyncio_tasks", "Tasks of the event loop: flat, whatever comes in.")
 CONSUMED = counter("vaxel_records_consumed", "Records read.", "topic")
 PRODUCED = counter("vaxel_records_produced", "Records acknowledged by the broker.", "topic")
 LAG = gauge("vaxel_lag_records", "Records not yet handled.", "topic", "partition")
