@@ -1,0 +1,126 @@
+"""The classes: items that ask for the same, agents who bring the same, those of equal room.
+
+What a class holds is a heap. What leaves stays in the heap until it comes to the top, or until too
+many like it lie there: whether an entry still counts is asked of its owner, never of the heap.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vaxel_router.core.matching.heads import Row
+from vaxel_router.core.matching.shapes import Asks, Profile
+
+SLACK = 32
+"""So many dead entries, or as many as live ones, may lie in a heap before it is made anew."""
+
+Codes = tuple[str, ...]
+"""What rules an agent out of each channel of the profile, in order; "" means there is room."""
+
+
+class Pile:
+    """A heap of keys of items; ``size`` counts those that live."""
+
+    __slots__ = ("heap", "size")
+
+    def __init__(self) -> None:
+        self.heap: list[int] = []
+        self.size = 0
+
+
+class Asked(Pile):
+    """The items that ask for the same."""
+
+    __slots__ = ("asks", "fits", "index", "lasting", "lasting_at", "ranks", "row", "users")
+
+    def __init__(self, asks: Asks, index: int) -> None:
+        super().__init__()
+        self.asks = asks
+        self.index = index
+        self.users = 0
+        """Items of this class, whether they lie here or are held for one agent."""
+        self.row = Row()
+        """The crews with room for them."""
+        self.fits: list[Brought] = []
+        """The profiles that may take them if there is room, in the order of profiles."""
+        self.ranks: dict[Profile, Any] = {}
+        self.lasting: Any = None
+        """What the accounts keep of it, as of the roster's version ``lasting_at``."""
+        self.lasting_at = -1
+
+
+class Brought:
+    """A profile that somebody has, and what fits it."""
+
+    __slots__ = ("asked", "crews", "members", "place", "profile", "slot")
+
+    def __init__(self, profile: Profile, slot: int) -> None:
+        self.profile = profile
+        self.slot = slot
+        self.members: set[str] = set()
+        self.crews: dict[tuple[str, Codes], Crew] = {}
+        self.asked: set[Asked] = set()
+        """Classes of items that the profile may take if there is room."""
+        self.place = {channel[0]: i for i, channel in enumerate(profile.channels)}
+
+
+class Crew:
+    """Agents of the same profile, presence and room; the heap of an open one holds (idle, id)."""
+
+    __slots__ = (
+        "codes", "drawn", "heap", "index", "of", "open", "presence", "row", "size", "sums",
+    )  # fmt: skip
+
+    def __init__(self, of: Brought, presence: str, codes: Codes, index: int) -> None:
+        self.of = of
+        self.presence = presence
+        self.codes = codes
+        self.index = index
+        self.heap: list[tuple[Any, str]] = []
+        self.size = 0
+        self.row = Row()
+        """The classes of items that they have room for."""
+        there = presence == "available"
+        self.open = frozenset(
+            name for name, place in of.place.items() if there and not codes[place]
+        )
+        self.drawn: list[Seat] = []
+        """Its members in no order, where one is drawn by lot."""
+        self.sums: list[tuple[list[int], int]] = []
+        """What one more of them adds to the sums of the accounts: a list and an amount."""
+
+
+class Seat:
+    """An agent: what is in hand, and where it stands."""
+
+    __slots__ = (
+        "brought", "counts", "crew", "drawn_at", "held", "id", "idle", "presence", "used",
+    )  # fmt: skip
+
+    def __init__(self, agent_id: str, brought: Brought, crew: Crew) -> None:
+        self.id = agent_id
+        self.brought = brought
+        self.crew = crew
+        self.drawn_at = -1
+        self.presence = crew.presence
+        self.used = 0
+        self.counts: dict[str, int] = {}
+        self.idle: Any = 0
+        self.held: dict[str, Pile] = {}
+        """Items that wait for this agent alone, by channel."""
+
+
+class Item:
+    """Something that waits."""
+
+    __slots__ = ("asked", "barred", "id", "key", "place", "prefer", "until")
+
+    def __init__(self, item_id: str, asked: Asked, key: int) -> None:
+        self.id = item_id
+        self.asked = asked
+        self.key = key
+        self.barred: dict[str, int] = {}
+        self.prefer: str | None = None
+        self.until = 0
+        self.place: Pile = asked
+        """Where it lies: with those of its class, or with those held for one agent."""

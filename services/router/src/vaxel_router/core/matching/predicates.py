@@ -1,0 +1,49 @@
+"""The predicates that rule agents out, in their order, and the lasting ones of them.
+
+Tried in one fixed order, lasting ones first: the first that fails is the reason.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vaxel_router.core.matching.shapes import Asks, Profile
+
+PREDICATES = (
+    "not_in_tier",
+    "channel_closed",
+    "skill_missing",
+    "skill_level",
+    "language_missing",
+    "presence_offline",
+    "presence_away",
+    "barred",
+    "reserved_for_other",
+    "channel_full",
+    "capacity_full",
+)
+"""In the order of evaluation; who fails late was near."""
+
+NEARNESS = {code: place for place, code in enumerate(PREDICATES)}
+
+Rejection = tuple[str, dict[str, Any]]
+"""A predicate, and what it was about."""
+
+
+def lasting(profile: Profile, asks: Asks) -> Rejection | None:
+    """The first lasting predicate that the profile fails; None where only room can be missing."""
+    if profile.tier not in asks.tiers:
+        return "not_in_tier", {"tier": profile.tier, "tiers": list(asks.tiers)}
+    if not any(channel[0] == asks.channel for channel in profile.channels):
+        return "channel_closed", {"channel": asks.channel}
+    if asks.skills:
+        levels = dict(profile.skills)
+        for skill, level in asks.skills:
+            if skill not in levels:
+                return "skill_missing", {"skill": skill}
+            if levels[skill] < level:
+                params = {"skill": skill, "level": levels[skill], "least": level}
+                return "skill_level", params
+    if asks.languages and not any(tag in profile.languages for tag in asks.languages):
+        return "language_missing", {"languages": list(asks.languages)}
+    return None

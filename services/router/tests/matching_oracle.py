@@ -1,0 +1,98 @@
+"""Matching as one would write it first: everybody is looked at for everything, each time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from vaxel_router.core.matching import Asks, Profile, lasting
+
+
+@dataclass
+class Person:
+    profile: Profile
+    presence: str
+    idle: int
+    hands: list[tuple[str, int]] = field(default_factory=list)
+    """(channel, cost) of all in hand."""
+
+
+@dataclass
+class Thing:
+    id: str
+    asks: Asks
+    key: int
+    barred: dict[str, int]
+    prefer: str | None
+    until: int
+
+
+class Oracle:
+    """The same questions as :class:`Matcher`, answered by looking."""
+
+    def __init__(self) -> None:
+        self.people: dict[str, Person] = {}
+        self.things: dict[str, Thing] = {}
+
+    def rules_out(self, name: str, thing: Thing, now: int) -> str | None:
+        """The first predicate that fails."""
+        person = self.people[name]
+        why = lasting(person.profile, thing.asks)
+        if why is not None:
+            return why[0]
+        if person.presence != "available":
+            return f"presence_{person.presence}"
+        if thing.barred.get(name, 0) > now:
+            return "barred"
+        if self.is_held(thing, now) and thing.prefer != name:
+            return "reserved_for_other"
+        cost, most = next(
+            (c[1], c[2]) for c in person.profile.channels if c[0] == thing.asks.channel
+        )
+        if sum(channel == thing.asks.channel for channel, _ in person.hands) >= most:
+            return "channel_full"
+        if sum(cost for _, cost in person.hands) + cost > person.profile.capacity:
+            return "capacity_full"
+        return None
+
+    def is_held(self, thing: Thing, now: int) -> bool:
+        preferred = self.people.get(thing.prefer or "")
+        return (
+            preferred is not None
+            and thing.prefer is not None
+            and thing.until > now
+            and preferred.presence == "available"
+            and thing.barred.get(thing.prefer, 0) <= now
+            and lasting(preferred.profile, thing.asks) is None
+        )
+
+    def able(self, thing: Thing, now: int) -> list[tuple[bool, int, int, str]]:
+        """Who may take it, the best first."""
+        return sorted(
+            (name != thing.prefer, person.profile.tier, person.idle, name)
+            for name, person in self.people.items()
+            if self.rules_out(name, thing, now) is None
+        )
+
+    def choose(self, item_id: str, now: int) -> str | None:
+        able = self.able(self.things[item_id], now)
+        return able[0][3] if able else None
+
+    def is_tied(self, item_id: str, now: int) -> bool:
+        able = self.able(self.things[item_id], now)
+        return len(able) > 1 and able[0][:3] == able[1][:3]
+
+    def next_item(self, name: str, now: int) -> str | None:
+        mine = [
+            thing
+            for thing in self.things.values()
+            if name in self.people and self.rules_out(name, thing, now) is None
+        ]
+        return min(mine, key=lambda thing: thing.key).id if mine else None
+
+    def codes(self, item_id: str, now: int) -> dict[str, int]:
+        """How many each predicate rules out first, and how many none ("")."""
+        found: dict[str, int] = {}
+        for name in self.people:
+            code = self.rules_out(name, self.things[item_id], now) or ""
+            found[code] = found.get(code, 0) + 1
+        return found

@@ -1,0 +1,156 @@
+"""The matcher answers as one who looks at everybody and everything, whatever happened before."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from matching_oracle import Oracle, Person, Thing
+
+from vaxel_router.core.matching import Asks, Matcher, Profile
+
+CHANNELS = ("chat", "email")
+SKILLS = ("billing", "returns", "technical")
+LANGUAGES = ("en", "fi")
+
+
+class Pair:
+    """A matcher and the oracle, told the same."""
+
+    def __init__(self, seed: int, *, agents: int = 8, profiles: int = 6, kinds: int = 8) -> None:
+        self.random = Random(seed)
+        self.matcher, self.oracle = Matcher(), Oracle()
+        self.now = 0
+        self.serial = 0
+        self.names = [f"a{i}" for i in range(agents)]
+        self.profiles = [self._profile() for _ in range(profiles)]
+        self.kinds = [self._asks() for _ in range(kinds)]
+        self.checked = 0
+
+    def _profile(self) -> Profile:
+        draw = self.random
+        some = sorted(draw.sample(CHANNELS, draw.randint(0, 2)))
+        return Profile(
+            draw.randint(1, 3),
+            tuple((name, draw.randint(1, 3)) for name in SKILLS if draw.random() < 0.6),
+            tuple(tag for tag in LANGUAGES if draw.random() < 0.7),
+            tuple((name, draw.randint(1, 2), draw.randint(0, 3)) for name in some),
+            draw.randint(0, 4),
+        )
+
+    def _asks(self) -> Asks:
+        draw = self.random
+        return Asks(
+            draw.choice(CHANNELS),
+            tuple(sorted(draw.sample((1, 2, 3), draw.randint(1, 3)))),
+            tuple((name, draw.randint(1, 3)) for name in SKILLS if draw.random() < 0.25),
+            tuple(tag for tag in LANGUAGES if draw.random() < 0.4),
+        )
+
+    def step(self) -> None:
+        draw = self.random
+        self.now += draw.choice((0, 0, 1, 2, 9))
+        getattr(self, draw.choices(
+            ("put", "drop", "take", "free", "presence", "join", "leave"),
+            (8, 2, 8, 6, 3, 2, 0.3),
+        )[0])()  # fmt: skip
+        self.check()
+
+    def put(self) -> None:
+        draw = self.random
+        self.serial += 1
+        key = draw.randint(0, 9) * 1_000_000 + self.serial
+        barred = {
+            n: self.now + draw.randint(0, 9)
+            for n in draw.sample(self.names, draw.choice((0, 0, 1, 3)))
+        }
+        prefer = draw.choice((None, None, draw.choice(self.names)))
+        until = self.now + draw.randint(0, 9) if prefer else 0
+        self._put(Thing(f"i{self.serial}", draw.choice(self.kinds), key, barred, prefer, until))
+
+    def _put(self, thing: Thing) -> None:
+        self.oracle.things[thing.id] = thing
+        self.matcher.put(
+            thing.id, thing.asks, key=thing.key, now=self.now,
+            barred=thing.barred, prefer=thing.prefer, until=thing.until,
+        )  # fmt: skip
+
+    def drop(self) -> None:
+        if self.oracle.things:
+            self._drop(self.random.choice(list(self.oracle.things)))
+
+    def _drop(self, item_id: str) -> Thing:
+        self.matcher.drop(item_id)
+        return self.oracle.things.pop(item_id)
+
+    def take(self) -> None:
+        """An agent takes what is next; sometimes it turns it down and is barred."""
+        name = self.random.choice(self.names)
+        item_id = self.matcher.next_item(name, self.now)
+        assert item_id == self.oracle.next_item(name, self.now)
+        if item_id is None:
+            return
+        thing = self._drop(item_id)
+        if self.random.random() < 0.3:
+            thing.barred[name] = self.now + self.random.randint(1, 9)
+            self._put(thing)
+            return
+        person = self.oracle.people[name]
+        cost = next(c[1] for c in person.profile.channels if c[0] == thing.asks.channel)
+        person.hands.append((thing.asks.channel, cost))
+        person.idle = self.now
+        self.matcher.hold(name, thing.asks.channel, cost, idle=self.now)
+
+    def free(self) -> None:
+        busy = [name for name, person in self.oracle.people.items() if person.hands]
+        if busy:
+            name = self.random.choice(busy)
+            person = self.oracle.people[name]
+            channel, cost = person.hands.pop(self.random.randrange(len(person.hands)))
+            person.idle = self.now
+            self.matcher.free(name, channel, cost, idle=self.now)
+
+    def presence(self) -> None:
+        name = self.random.choice(self.names)
+        if name in self.oracle.people:
+            person = self.oracle.people[name]
+            person.presence = self.random.choice(("available", "available", "away", "offline"))
+            self.matcher.set_presence(name, person.presence)
+
+    def join(self) -> None:
+        name = self.random.choice(self.names)
+        profile = self.random.choice(self.profiles)
+        person = self.oracle.people.setdefault(name, Person(profile, "available", self.now))
+        person.profile = profile
+        self.matcher.join(name, profile, presence=person.presence, idle=person.idle)
+
+    def leave(self) -> None:
+        name = self.random.choice(self.names)
+        if name in self.oracle.people and not self.oracle.people[name].hands:
+            del self.oracle.people[name]
+            self.matcher.leave(name)
+
+    def check(self) -> None:
+        things, oracle, matcher, now = self.oracle.things, self.oracle, self.matcher, self.now
+        some = self.random.sample(list(things), min(len(things), 2))
+        for item_id in some:
+            chosen = matcher.choose(item_id, now)
+            assert chosen == oracle.choose(item_id, now)
+            assert matcher.is_held(item_id) == oracle.is_held(things[item_id], now)
+            if chosen is not None:
+                assert matcher.is_tied(item_id, chosen) == oracle.is_tied(item_id, now)
+        name = self.random.choice(self.names)
+        assert matcher.next_item(name, now) == oracle.next_item(name, now)
+        self.checked += len(some) + 1
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_history_is_answered_as_by_looking_at_everything(seed: int) -> None:
+    draw = Random(seed)
+    pair = Pair(seed, agents=draw.choice((3, 5, 12)), profiles=draw.choice((1, 5, 40)),
+                kinds=draw.choice((1, 8, 80)))  # fmt: skip
+    for _ in range(400):
+        pair.step()
+    keys = {thing.id: thing.key for thing in pair.oracle.things.values()}
+    assert pair.matcher.in_order() == sorted(keys, key=keys.__getitem__)
+    assert pair.checked > 400
