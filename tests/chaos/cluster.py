@@ -226,9 +226,9 @@ class Cluster:
 
         self._admin(ask)
 
-    def configure(self, topic: str, **changes: str) -> None:
+    def configure(self, topic: str, declared_as: str, **changes: str) -> None:
         """Settings of a topic other than declared, e.g. ``unclean_leader_election_enable``."""
-        settings = declared(topic).configs(len(BROKERS))
+        settings = declared(declared_as).configs(len(BROKERS))
         settings |= {name.replace("_", "."): value for name, value in changes.items()}
 
         async def ask(client: AIOKafkaAdminClient) -> None:

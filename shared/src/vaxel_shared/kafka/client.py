@@ -115,11 +115,24 @@ async def wait_for_broker(settings: Settings, timeout_ms: int) -> None:
 
 
 def unreachable(settings: Settings) -> Retryable:
-    """The one-line error for a broker that doesn't answer."""
+    """The one-line error for a broker, or too few of several, that doesn't answer."""
+    if _is_cluster(settings):
+        return Retryable(f"no answer from Kafka: {are_up(settings)}")
     return Retryable(
         f"no Kafka answers at {settings.broker}: start one (vaxel up), "
         "or name a running one with --broker HOST:PORT"
     )
+
+
+def are_up(settings: Settings) -> str:
+    """The question that a failure leads to; of a cluster too few may be up although some answer."""
+    if _is_cluster(settings):
+        return f"are enough of the brokers at {settings.broker} up?"
+    return f"is the broker at {settings.broker} up?"
+
+
+def _is_cluster(settings: Settings) -> bool:
+    return "," in settings.broker
 
 
 async def _listens(servers: str) -> bool:

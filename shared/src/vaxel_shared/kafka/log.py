@@ -22,7 +22,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OffsetOutOfRangeError
 
 from vaxel_shared.errors import Fatal, Retryable
-from vaxel_shared.kafka.client import consumer_options, producer_options
+from vaxel_shared.kafka.client import are_up, consumer_options, producer_options
 from vaxel_shared.settings import Settings
 
 Headers = Sequence[tuple[str, bytes]]
@@ -294,4 +294,4 @@ async def _bounded(closing: Coroutine[Any, Any, None]) -> None:
 
 
 def _away(settings: Settings, what: str, error: BaseException) -> str:
-    return f"{what}: {type(error).__name__}; is the broker at {settings.broker} up?"
+    return f"{what}: {type(error).__name__}; {are_up(settings)}"

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from vaxel_shared.errors import Retryable
-from vaxel_shared.kafka.client import consumer_options
+from vaxel_shared.kafka.client import are_up, consumer_options
 from vaxel_shared.kafka.log import (
     READ_TIMEOUT_MS,
     KafkaPartitionLog,
@@ -178,6 +178,5 @@ class KafkaSource:
             raise
         except (KafkaError, OSError, TimeoutError) as error:
             raise Retryable(
-                f"{self._topic}: can't {verb}: {type(error).__name__}; is the broker at"
-                f" {self._settings.broker} up?"
+                f"{self._topic}: can't {verb}: {type(error).__name__}; {are_up(self._settings)}"
             ) from error
