@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -96,11 +97,47 @@ async def test_each_fate_is_what_it_says(
     assert proxy.done == {f"Produce {fate.value}": 1}
 
 
+@pytest.mark.parametrize(
+    ("fate", "arrives", "answered"),
+    [
+        (Fate.STALE, True, False),
+        (Fate.ANSWER_SILENT, True, False),
+        (Fate.SLOW, True, True),
+    ],
+)
+async def test_an_order_is_carried_out_once_and_told_of(
+    fate: Fate, arrives: bool, answered: bool
+) -> None:
+    async with between() as (proxy, broker, port):
+        told: asyncio.Queue[str] = asyncio.Queue()
+        proxy.orders.say = told.put_nowait
+        proxy.order(json.dumps({"order": 3, "api": "Fetch", "fate": fate.name, "delay_s": 0.05}))
+        assert await ask(port, request(PRODUCE)) is not None, "meant for another API"
+        broker.arrived.clear()
+        assert (await ask(port, request(1)) is not None) == answered
+        if arrives:
+            await asyncio.wait_for(broker.arrived.wait(), 5)
+        async with asyncio.timeout(5):
+            assert json.loads(await told.get()) == {"hit": 3}
+            assert json.loads(await told.get()) == {"over": 3}
+        assert await ask(port, request(1)) is not None, "one order, one harm"
+    assert proxy.done == {f"Fetch {fate.value}": 1}
+
+
+async def test_a_half_open_connection_never_answers() -> None:
+    async with between() as (proxy, broker, port):
+        order = {"order": 1, "api": "connection", "fate": "HALF_OPEN", "delay_s": 0.1}
+        proxy.order(json.dumps(order))
+        assert await ask(port, request(METADATA)) is None
+        assert not broker.got
+        assert await ask(port, request(METADATA)) is not None
+
+
 def test_one_seed_is_one_history() -> None:
     histories = []
     for _ in range(2):
         proxy = Proxy(1, seed=5)
         proxy.probability = 0.5
-        histories.append([proxy.draw(key) for key in (0, 1, 2, 8, 22) * 20])
+        histories.append([proxy.draw(key).fate for key in (0, 1, 2, 8, 22) * 20])
     assert histories[0] == histories[1]
-    assert len(set(histories[0])) == len(Fate)
+    assert set(histories[0]) == {Fate.PASS, *proxies.TROUBLE}
