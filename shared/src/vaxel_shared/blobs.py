@@ -10,6 +10,8 @@ import asyncio
 import hashlib
 import os
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +19,9 @@ from vaxel_shared.errors import Poison, Retryable
 
 BLOB_BYTES_MAX = 64 * 1024 * 1024
 """Above the largest mail (35 MiB) and the largest snapshot of the example sizes."""
+
+ANSWER_MS_MAX = 20_000
+"""A disk that takes longer is stuck, or a network's folder is away; whoever waits must know."""
 
 _REF = re.compile(r"^[a-z]{1,16}/[0-9a-f]{64}$")
 
@@ -56,11 +61,25 @@ class FolderBlobs:
         """See :class:`BlobStore`."""
         if len(data) > BLOB_BYTES_MAX:
             raise Poison("blob_too_large", f"a blob of {len(data)} bytes; at most {BLOB_BYTES_MAX}")
-        return await asyncio.to_thread(self.put_now, kind, data)
+        async with self._in_time():
+            return await asyncio.to_thread(self.put_now, kind, data)
 
     async def get(self, ref: str) -> bytes:
         """See :class:`BlobStore`."""
-        return await asyncio.to_thread(self.get_now, ref)
+        async with self._in_time():
+            return await asyncio.to_thread(self.get_now, ref)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """Raises Retryable where the folder doesn't answer; the thread that hangs is left alone."""
+        try:
+            async with asyncio.timeout(ANSWER_MS_MAX / 1000):
+                yield
+        except TimeoutError as error:
+            raise Retryable(
+                f"blob store {self._root} hasn't answered for {ANSWER_MS_MAX // 1000} s; is its "
+                "disk there?"
+            ) from error
 
     def put_now(self, kind: str, data: bytes) -> str:
         """The same, blocking."""

@@ -42,6 +42,8 @@ DRAIN_MS = 5_000
 """What a batch under way is given when the process is asked to stop."""
 RETRY_MS_MAX = 60_000
 """How long one batch is tried again in place before the process ends and starts clean."""
+FETCH_MS_MAX = 25_000
+"""A rebalance takes as long as a dead member's session, 10 s; what takes longer is stuck."""
 CLOSE_MS = 2_000
 POLL_MS = 200
 
@@ -163,11 +165,14 @@ class GroupConsumer:
     async def _fetch(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
         """The next records; while the group rebalances this can take longer than its time-out."""
         try:
-            fetched: dict[TopicPartition, list[Any]] = await self._unless_stopped(
-                consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_RECORDS_MAX), grace_ms=0
-            )
-        except KafkaError as error:
-            raise Retryable(f"{self._topic}: {type(error).__name__} while reading") from error
+            async with asyncio.timeout(FETCH_MS_MAX / 1000):
+                fetched: dict[TopicPartition, list[Any]] = await self._unless_stopped(
+                    consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_RECORDS_MAX), grace_ms=0
+                )
+        except (KafkaError, TimeoutError) as error:
+            raise Retryable(
+                f"{self._topic}: {type(error).__name__} while reading; starting clean"
+            ) from error
         return fetched
 
     async def _batch(
