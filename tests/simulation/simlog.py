@@ -40,9 +40,9 @@ class Fate(Enum):
     STUCK = "never lands, and its sender would wait for ever (not enough replicas)"
 
 
-@dataclass
+@dataclass(eq=False)
 class Request:
-    """An append on its way."""
+    """An append on its way; two of the same bytes are two."""
 
     key: bytes
     value: bytes

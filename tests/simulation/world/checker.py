@@ -1,0 +1,452 @@
+"""The independent checkers: they stand at the broker, see every record as it lands, and judge.
+
+Nothing of the services is used here but the shape of the records: the chain is verified by its one
+rule, the decisions are folded once more by other code, and whatever must never be raises
+:class:`Violation` at the very record that breaks it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections import Counter, defaultdict
+from heapq import heappop, heappush
+from typing import Any
+
+import msgspec
+
+HEADER = struct.Struct(">4sH16sQ32sqq32s")
+Json = dict[str, Any]
+CONTACT = ("case.opened", "case.joined", "case.reopened")
+ENDED = ("work.closed", "work.cancelled", "work.abandoned")
+UNREMEMBERED = ("input.rejected", "command.repeated")
+ATTEMPTS_MAX = 1_000
+"""After so many offers a work waits for a person."""
+MEMORY_MS = 8 * 86_400_000
+
+
+class Violation(AssertionError):
+    """Something happened that must never happen."""
+
+
+class Valid:
+    """A record that counts."""
+
+    __slots__ = ("body", "from_", "offset", "raw", "seq", "sha256", "through")
+
+    def __init__(
+        self, offset: int, seq: int, from_: int, through: int, raw: bytes, body: bytes
+    ) -> None:
+        self.offset, self.seq, self.from_, self.through = offset, seq, from_, through
+        self.raw, self.body = raw, body
+        self.sha256 = hashlib.sha256(raw).digest()
+
+
+class Checker:
+    """Judges ``vaxel.decisions`` against ``vaxel.work`` as both grow."""
+
+    def __init__(self, log_id: str) -> None:
+        self.log_id = bytes.fromhex(log_id)
+        self.work: list[Json | None] = []
+        self.work_hash: list[bytes] = []
+        self.valid: list[Valid] = []
+        self.voids = 0
+        self.counts: Counter[str] = Counter()
+        self.facts = Facts()
+        self._tip = hashlib.sha256(f"{log_id}:0".encode()).digest()
+        self.seen: set[str] = set()
+        """Ids of commands that were decided, repeats too."""
+        self._applied: dict[str, int] = {}
+        self._open: str | None = None
+        self.now_ms = 0
+
+    def input(self, offset: int, key: bytes, value: bytes) -> None:
+        """A record of ``vaxel.work`` landed."""
+        assert offset == len(self.work), "the checker sees every input"
+        try:
+            self.work.append(msgspec.json.decode(value))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self.work.append(None)
+        digest = hashlib.sha256(len(key).to_bytes(4, "big") + key + value).digest()
+        self.work_hash.append(digest)
+
+    def record(self, offset: int, raw: bytes) -> None:
+        """A record of ``vaxel.decisions`` landed."""
+        _, _, log_id, seq, previous, from_, through, through_hash = HEADER.unpack_from(raw)
+        if previous != self._tip:
+            self.voids += 1
+            return
+        place = f"offset {offset} seq {seq}"
+        last = self.valid[-1] if self.valid else None
+        at = (last.seq, last.through) if last else (-1, -1)
+        if (log_id, seq, from_) != (self.log_id, at[0] + 1, at[1] + 1):
+            raise Violation(f"{place}: doesn't continue the chain")
+        if not from_ - 1 <= through < len(self.work):
+            raise Violation(f"{place}: folds {from_} to {through} of {len(self.work)} inputs")
+        if through >= 0 and through_hash != self.work_hash[through]:
+            raise Violation(f"{place}: the input at {through} isn't the one it folded")
+        one = Valid(offset, seq, from_, through, raw, raw[HEADER.size :])
+        self._tip = one.sha256
+        self.valid.append(one)
+        try:
+            self._batch(one, msgspec.json.decode(one.body))
+        except Violation as error:
+            raise Violation(f"{place}: {error}") from None
+
+    def _batch(self, one: Valid, batch: Json) -> None:
+        decisions: list[Json] = batch.get("decisions", [])
+        runs: list[tuple[str, list[Json]]] = []
+        for index, decision in enumerate(decisions):
+            at_ms, kind, cause = decision["at_ms"], decision["type"], decision["cause"]
+            if at_ms < self.now_ms:
+                raise Violation(f"time goes back from {self.now_ms} to {at_ms}")
+            self.now_ms = at_ms
+            self.counts[kind] += 1
+            if kind == "command.repeated" or not runs or runs[-1][0] != cause:
+                runs.append((cause, []))
+            runs[-1][1].append(decision)
+            self.facts.see(decision, (one.seq, index))
+        self._inputs(one, [run for run in runs if not run[0].startswith("timer:")], batch)
+        tick_ms = batch.get("tick_ms")
+        if tick_ms is not None:
+            self.now_ms = max(self.now_ms, tick_ms)
+            self.facts.passed(tick_ms)
+
+    def _inputs(self, one: Valid, runs: list[tuple[str, list[Json]]], batch: Json) -> None:
+        """Each input is decided here, once, in its order; nothing else is decided but timers."""
+        begun, open_ = self._open, batch.get("open")
+        if batch.get("claim") is None:
+            self._open = open_
+        wanted = [*range(one.from_, one.through + 1), *([one.through + 1] if open_ else [])]
+        if len(runs) != len(wanted):
+            raise Violation(f"{len(wanted)} inputs, and {len(runs)} were decided")
+        for offset, (cause, made) in zip(wanted, runs, strict=True):
+            command = self.work[offset]
+            if cause not in (f"offset:{offset}", command and command["id"]):
+                raise Violation(f"input {offset} was passed over: {cause} was decided instead")
+            self._once(cause, command, made, begun, open_)
+
+    def _once(
+        self,
+        name: str,
+        command: Json | None,
+        made: list[Json],
+        begun: str | None,
+        open_: str | None,
+    ) -> None:
+        if command is None or name != command["id"]:
+            return
+        self.seen.add(name)
+        kinds = {decision["type"] for decision in made}
+        before = self._applied.get(name)
+        old = before is not None and self.now_ms - before > MEMORY_MS - 86_400_000
+        if before is not None and kinds != {"command.repeated"} and not old and begun != name:
+            raise Violation(f"{name} ({command['type']}) was decided twice: {sorted(kinds)}")
+        if not kinds <= set(UNREMEMBERED) and name != open_:
+            self._applied.setdefault(name, self.now_ms)
+        self.facts.answer(command, made)
+
+
+class Facts:
+    """What the decisions say of works, offers, agents and deadlines, folded by other code."""
+
+    def __init__(self) -> None:
+        self.contacts: Counter[str] = Counter()
+        self.conversations: dict[str, list[str]] = defaultdict(list)
+        self.works: dict[str, Json] = {}
+        self.cases: dict[str, Json] = {}
+        self.offers: dict[str, Json] = {}
+        self.agents: dict[str, Json] = {}
+        self.effects: Counter[str] = Counter()
+        self.timers = 0
+        self._cause = ""
+        self._due: dict[str, int] = {}
+        self._heap: list[tuple[int, str]] = []
+
+    # --- deadlines
+
+    def _arm(self, key: str, due_ms: int | None) -> None:
+        if due_ms is None:
+            self._due.pop(key, None)
+        elif self._due.get(key) != due_ms:
+            self._due[key] = due_ms
+            heappush(self._heap, (due_ms, key))
+
+    def _first(self) -> tuple[int, str] | None:
+        heap, due = self._heap, self._due
+        while heap and due.get(heap[0][1]) != heap[0][0]:
+            heappop(heap)
+        return heap[0] if heap else None
+
+    def passed(self, now_ms: int) -> None:
+        """The clock stands at ``now_ms``: nothing before may still wait."""
+        first = self._first()
+        if first is not None and first[0] < now_ms:
+            raise Violation(f"{first[1]} was due at {first[0]}, and it is {now_ms}")
+
+    @property
+    def open_cases(self) -> list[str]:
+        """Cases of which something is still to come: all but the closed, and those that wait for
+        a customer."""
+        return [
+            case
+            for case, said in self.cases.items()
+            if said["work"] is not None
+            or said["status"] not in ("closed", "waiting")
+            or f"wake:{case}" in self._due
+        ]
+
+    def waiting(self) -> list[str]:
+        """Every deadline that is still to come."""
+        return sorted(self._due)
+
+    def _timer(self, decision: Json) -> None:
+        """A decision that a timer caused: not early, once, and none due before it waits."""
+        _, kind, name = decision["cause"].split(":", 2)
+        key, at_ms = f"{kind}:{name}", decision["at_ms"]
+        due_ms = self._due.get(key)
+        if due_ms is None:
+            return  # what else the same timer led to, or one of those that aren't followed here
+        if due_ms > at_ms:
+            raise Violation(f"{key} fired at {at_ms}, {due_ms - at_ms} ms early")
+        first = self._first()
+        if first is not None and first[0] < due_ms:
+            raise Violation(f"{key}, due at {due_ms}, fired before {first}")
+        self.timers += 1
+
+    # --- decisions
+
+    def see(self, decision: Json, place: tuple[int, int]) -> None:
+        """Fold one decision."""
+        if decision["cause"] != self._cause:
+            self._cause = decision["cause"]
+            if self._cause.startswith("timer:"):
+                self._timer(decision)
+            elif (first := self._first()) is not None and first[0] <= decision["at_ms"]:
+                raise Violation(f"{first[1]}, due at {first[0]}, was missed at {decision['at_ms']}")
+        handle = _SEE.get(decision["type"])
+        if handle is not None:
+            handle(self, decision, place)
+
+    def _contact(self, d: Json, _place: tuple[int, int]) -> None:
+        data, case_id = d["data"], d["case_id"]
+        contact = data.get("contact_id")
+        if contact is not None:
+            self.contacts[contact] += 1
+            if self.contacts[contact] > 1:
+                raise Violation(f"contact {contact} was decided twice")
+            self.conversations[data["conversation_key"]].append(contact)
+        if d["type"] == "case.opened":
+            if case_id in self.cases:
+                raise Violation(f"case {case_id} was opened twice")
+            self.cases[case_id] = {"status": "open", "work": None, "channel": data["channel"]}
+        elif d["type"] == "case.reopened":
+            case = self.cases[case_id]
+            if case["status"] == "open":
+                raise Violation(f"case {case_id} is open, and was reopened")
+            case["status"] = "open"
+            self._arm(f"close:{case_id}", None)
+            self._arm(f"wake:{case_id}", None)
+        elif self.cases[case_id]["status"] != "open":
+            raise Violation(f"a contact joined {case_id}, which is {self.cases[case_id]}")
+
+    def _case_waiting(self, d: Json, _place: tuple[int, int]) -> None:
+        self.cases[d["case_id"]]["status"] = "waiting"
+        self._arm(f"wake:{d['case_id']}", d["data"].get("wake_ms"))
+
+    def _case_resolved(self, d: Json, _place: tuple[int, int]) -> None:
+        case = self.cases[d["case_id"]]
+        if case["status"] == "resolved":
+            raise Violation(f"case {d['case_id']} was resolved twice")
+        case["status"] = "resolved"
+        self._arm(f"wake:{d['case_id']}", None)
+        self._arm(f"close:{d['case_id']}", d["data"].get("close_ms"))
+
+    def _case_closed(self, d: Json, _place: tuple[int, int]) -> None:
+        case = self.cases[d["case_id"]]
+        if case["status"] != "resolved" or case["work"] is not None:
+            raise Violation(f"case {d['case_id']} was closed as {case}")
+        case["status"] = "closed"
+        self._arm(f"close:{d['case_id']}", None)
+
+    def _queued(self, d: Json, _place: tuple[int, int]) -> None:
+        data, work_id, case = d["data"], d["work_id"], self.cases[d["case_id"]]
+        if case["work"] is not None:
+            raise Violation(f"case {d['case_id']} has {case['work']}, and now {work_id}")
+        if work_id in self.works:
+            raise Violation(f"work {work_id} was queued twice")
+        case["work"] = work_id
+        self.works[work_id] = {
+            "case": d["case_id"], "pool": d["pool"], "owner": None, "offer": None, "token": None,
+            "waits": True, "queue": data["queue"], "priority": data["priority"],
+            "since": data["since_ms"], "order": len(self.works), "needs": data["requires"],
+            "channel": case["channel"], "attempts": 0,
+            "tiers": data["tiers"], "prefer": data.get("prefer_agent"),
+            "barred": dict(data.get("barred") or {}), "next": data.get("next_ms"), "cost": 0,
+        }  # fmt: skip
+        self._arm(f"step:{work_id}", data.get("next_ms"))
+
+    def _stepped(self, d: Json, _place: tuple[int, int]) -> None:
+        work, data = self.works[d["work_id"]], d["data"]
+        work["needs"], work["tiers"] = data["requires"], data["tiers"]
+        work["next"] = data.get("next_ms")
+        self._arm(f"step:{d['work_id']}", work["next"])
+
+    def _escalated(self, d: Json, _place: tuple[int, int]) -> None:
+        work, data = self.works[d["work_id"]], d["data"]
+        work["tiers"] = data["to_tiers"]
+        work["priority"] = data.get("to_priority", work["priority"])
+
+    def _offered(self, d: Json, place: tuple[int, int]) -> None:
+        work, agent, data = self.works[d["work_id"]], self.agents[d["agent_id"]], d["data"]
+        if not work["waits"]:
+            raise Violation(f"{d['work_id']} was offered, and doesn't wait: {work}")
+        if agent["presence"] != "available":
+            raise Violation(f"{d['agent_id']} was offered work, and is {agent['presence']}")
+        self._not_passed(d, work)
+        self.offers[d["offer_id"]] = {
+            "work": d["work_id"], "agent": d["agent_id"], "token": f"{place[0]}.{place[1]}",
+            "limit": data["limit_ms"], "sent": None,
+        }  # fmt: skip
+        work["waits"], work["offer"] = False, d["offer_id"]
+        work["attempts"] = data["attempt"]
+        agent["held"][d["offer_id"]] = data["cost"]
+        total = sum(agent["held"].values())
+        if total > agent["capacity"]:
+            raise Violation(f"{d['agent_id']} holds {total} of {agent['capacity']}")
+        self._arm(f"offer:{d['offer_id']}", data["expires_ms"])
+        self._arm(f"step:{d['work_id']}", None)
+
+    def _not_passed(self, d: Json, work: Json) -> None:
+        """No equal that waited longer is passed by."""
+        agent_id = d["agent_id"]
+        for other in self.works.values():
+            if (
+                other["waits"]
+                and other is not work
+                and other["pool"] == work["pool"]
+                and other["priority"] == work["priority"]
+                and (other["since"], other["order"]) < (work["since"], work["order"])
+                and other["channel"] == work["channel"]
+                and other["needs"] == work["needs"]
+                and other["tiers"] == work["tiers"]
+                and agent_id not in other["barred"]
+                and other["attempts"] < ATTEMPTS_MAX
+                and other["prefer"] is None
+                and work["prefer"] is None
+            ):
+                raise Violation(
+                    f"{d['work_id']} was offered to {agent_id} before an equal that waited longer:"
+                    f" {work} before {other}"
+                )
+
+    def _offer_ended(self, d: Json, _place: tuple[int, int]) -> None:
+        offer = self.offers.pop(d["offer_id"], None)
+        if offer is None:
+            raise Violation(f"offer {d['offer_id']} ended twice")
+        work, data = self.works[offer["work"]], d["data"]
+        work["offer"], work["waits"] = None, True
+        self.agents[offer["agent"]]["held"].pop(d["offer_id"])
+        if data.get("bar_until_ms") is not None:
+            work["barred"][offer["agent"]] = data["bar_until_ms"]
+        self._arm(f"offer:{d['offer_id']}", None)
+        outcome = data["outcome"]
+        if outcome != "accepted":
+            self._arm(f"step:{offer['work']}", work["next"])
+        by_timer = d["cause"].startswith("timer:offer:")
+        if (outcome in ("expired", "unseen")) != by_timer:
+            raise Violation(f"offer {d['offer_id']} was {outcome} by {d['cause']}")
+        if outcome == "expired" and (
+            offer["sent"] is None or d["at_ms"] - offer["sent"] < offer["limit"]
+        ):
+            raise Violation(f"offer {d['offer_id']} counts as missed, and wasn't shown so long")
+
+    def _assigned(self, d: Json, place: tuple[int, int]) -> None:
+        work, agent = self.works[d["work_id"]], self.agents[d["agent_id"]]
+        if work["owner"] is not None:
+            raise Violation(f"{d['work_id']} is {work['owner']}'s, and was given to {d['agent_id']}")
+        if work["offer"] is not None:
+            raise Violation(f"{d['work_id']} was given to {d['agent_id']} while it was offered")
+        work["owner"], work["waits"] = d["agent_id"], False
+        work["token"] = f"{place[0]}.{place[1]}"
+        agent["held"][d["work_id"]] = d["data"]["cost"]
+        total = sum(agent["held"].values())
+        if d["data"]["via"] == "accept" and total > max(agent["capacity"], agent["most"]):
+            raise Violation(f"{d['agent_id']} holds {total} of {agent['capacity']}")
+        agent["most"] = max(agent["most"], total) if d["data"]["via"] == "override" else total
+        self._arm(f"step:{d['work_id']}", None)
+
+    def _wrapping(self, d: Json, _place: tuple[int, int]) -> None:
+        self._arm(f"wrap:{d['work_id']}", d["data"]["until_ms"])
+
+    def _work_ended(self, d: Json, _place: tuple[int, int]) -> None:
+        work = self.works.pop(d["work_id"], None)
+        if work is None or work["offer"] is not None:
+            raise Violation(f"{d['work_id']} ended as {work}")
+        self.cases[work["case"]]["work"] = None
+        if work["owner"] is not None:
+            self.agents[work["owner"]]["held"].pop(d["work_id"])
+        self._arm(f"step:{d['work_id']}", None)
+        self._arm(f"wrap:{d['work_id']}", None)
+
+    def _agent(self, d: Json, _place: tuple[int, int]) -> None:
+        data, agent_id = d["data"], d["agent_id"]
+        profile = data.get("profile")
+        agent = self.agents.get(agent_id)
+        if agent is None:
+            agent = self.agents[agent_id] = {
+                "presence": "offline", "capacity": 0, "held": {}, "most": 0,
+            }  # fmt: skip
+        if profile is not None:
+            agent["capacity"] = profile.get("capacity", 1)
+            agent["most"] = sum(agent["held"].values())  # a lowered limit takes nothing away
+        if data.get("presence") is not None:
+            agent["presence"] = data["presence"]
+            self._arm(f"back:{agent_id}", data.get("until_ms"))
+
+    def _agent_removed(self, d: Json, _place: tuple[int, int]) -> None:
+        agent = self.agents.pop(d["agent_id"])
+        if agent["held"]:
+            raise Violation(f"{d['agent_id']} left with {agent['held']}")
+        self._arm(f"back:{d['agent_id']}", None)
+
+    def _reported(self, d: Json, _place: tuple[int, int]) -> None:
+        data = d["data"]
+        self.effects[f"{data['effect']} {data['state']}"] += 1
+        offer = self.offers.get(d.get("offer_id", ""))
+        if offer is not None and data["state"] == "sent" and offer["sent"] is None:
+            offer["sent"] = d["at_ms"]
+            self._arm(f"offer:{d['offer_id']}", data["expires_ms"])
+
+    # --- what commands were answered
+
+    def answer(self, command: Json, made: list[Json]) -> None:
+        """A command was applied: what an agent got had to be asked for with the right token."""
+        if command["type"] != "offer.accept":
+            return
+        for decision in made:
+            if decision["type"] == "work.assigned":
+                offered = decision.get("offer_id")
+                if offered != command["data"]["offer_id"]:
+                    raise Violation(f"{command['id']} asked for another offer than it got")
+
+
+_SEE = {
+    "case.opened": Facts._contact,
+    "case.joined": Facts._contact,
+    "case.reopened": Facts._contact,
+    "case.waiting": Facts._case_waiting,
+    "case.resolved": Facts._case_resolved,
+    "case.closed": Facts._case_closed,
+    "work.queued": Facts._queued,
+    "work.stepped": Facts._stepped,
+    "work.escalated": Facts._escalated,
+    "offer.made": Facts._offered,
+    "offer.ended": Facts._offer_ended,
+    "work.assigned": Facts._assigned,
+    "work.wrapping": Facts._wrapping,
+    **dict.fromkeys(ENDED, Facts._work_ended),
+    "agent.changed": Facts._agent,
+    "agent.removed": Facts._agent_removed,
+    "effect.reported": Facts._reported,
+}

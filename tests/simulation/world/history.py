@@ -1,0 +1,247 @@
+"""One seed, one history: a world is built, troubled, healed, and judged all the while.
+
+Safety first: while faults come, nothing that must never be may be. Then liveness: with the faults
+off, everything there is to do gets done in bounded time. Then the whole log is judged once more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter, deque
+from typing import Any
+
+import msgspec
+from simulation.world import house, people, plan, timeline, verdict
+from simulation.world.broker import Broker, Link
+from simulation.world.checker import Checker, Violation
+from simulation.world.disk import Disk
+from simulation.world.faults import Faults
+from simulation.world.routing import LOG_ID
+from simulation.world.timeline import MS, SECOND, Process, Timeline
+
+from vaxel_router.core import step
+from vaxel_shared.errors import Fatal, Retryable
+from vaxel_shared.kafka.chain import ChainHalt
+from vaxel_shared.kafka.log import Acknowledged, OffsetGone, RawRecord
+from vaxel_shared.kafka.topics import DECISIONS, INTERACTIONS, WORK
+
+LIVENESS = 1_200 * SECOND
+"""Longer than any bar or pause there is; what isn't done by then never will be."""
+
+
+class Failed(AssertionError):
+    """A history that broke a promise, with all that is needed to look at it."""
+
+    def __init__(self, seed: int, error: BaseException, story: str) -> None:
+        super().__init__(f"seed {seed}: {type(error).__name__}: {error}\n{story}")
+        self.seed = seed
+        self.error = error
+
+
+class History:
+    """The world of one seed."""
+
+    def __init__(self, seed: int, *, contacts: int | None = None) -> None:
+        self.seed = seed
+        self.plan = plan.make(seed, contacts=contacts)
+        self.timeline = Timeline()
+        self.broker = Broker(self.timeline, self._rng("broker"))
+        self.disk = Disk(self.timeline, self._rng("disk"))
+        self.checker = Checker(LOG_ID)
+        self.traces = house.Traces(self.checker)
+        self.people = people.People(self.broker, self._edge(), self._rng("people"), self.plan)
+        self.runs = 0
+        self.routers: dict[str, Any] = {}
+        self.ends: Counter[str] = Counter()
+        self.story: deque[str] = deque(maxlen=60)
+        self.triage = house.Triage(self)
+        self.register = house.Register(self)
+        self.services: dict[str, house.Service] = {}
+        self._service("triage", self.triage.main)
+        self._service("register", self.register.main)
+        for number in range(self.plan.routers):
+            self._service(f"router-{number}", house.router_main(self, f"router-{number}"))
+        self.broker.partition(WORK).watch = self._work
+        self.broker.partition(DECISIONS).watch = self._decided
+        self._customers = self._rng("customers")
+        self._ingest = Link(self.broker, self._rng("ingest"))
+        self.broker.partition(INTERACTIONS).watch = self._came
+        self.first_offset: dict[str, int] = {}
+        self.accepted: set[str] = set()
+        self.sent: dict[str, bytes] = {}
+        self.faults = Faults(self, self._rng("faults"))
+        self.calm = False
+
+    def _rng(self, name: str) -> random.Random:
+        return random.Random(f"{self.seed} {name}")
+
+    def _edge(self) -> people.Edge:
+        self.edge = people.Edge(
+            self.broker, Link(self.broker, self._rng("edge link")), self._rng("edge"), self.plan
+        )
+        return self.edge
+
+    def _service(self, name: str, main: house.Main) -> None:
+        self.services[name] = house.Service(self, name, main, self._rng(name))
+
+    # --- what happens
+
+    def run(self) -> History:
+        """Play it. Raises :class:`Failed`."""
+        before, step.DECISIONS_MAX = step.DECISIONS_MAX, self.plan.decisions_max
+        try:
+            self._safety()
+            self._liveness()
+            verdict.judge(self)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the seed must be told
+            raise Failed(self.seed, error, self._tell()) from error
+        finally:
+            step.DECISIONS_MAX = before
+            for service in self.services.values():
+                if service.process is not None and service.process.alive:
+                    service.process.kill()
+            timeline.bury()
+        return self
+
+    def _safety(self) -> None:
+        for blob in self.plan.policies:
+            self.disk.blobs[f"policy/{hashlib.sha256(blob).hexdigest()}"] = blob
+        self.people.roster(self.plan.agents)
+        self.people.publish(self.plan.policies[0])
+        for service in self.services.values():
+            service.start()
+        self.broker.weights = {f: weight for f, weight in self.plan.fates.items() if weight}
+        rng, when = self._customers, SECOND
+        for number in range(self.plan.contacts):
+            when += int(rng.expovariate(1) * self.plan.spacing_ms * MS)
+            self.timeline.at(when, self._write, number)
+        for _ in range(self.plan.stirs):
+            self.timeline.at(rng.randrange(when + 1), self.people.stir)
+        self.faults.start(when)
+        self.timeline.run(when + 5 * SECOND)
+
+    def _liveness(self) -> None:
+        self.calm = self.people.calm = self.edge.calm = True
+        self.story.append(f"{self.timeline.now / SECOND:.3f} faults off")
+        self.faults.heal()
+        self.people.publish(self.plan.policies[0])
+        self.people.roster(plan.rescuers())
+        begun = self.timeline.now
+        self.timeline.after(2 * SECOND, self._sweep)
+        self.timeline.run(begun + LIVENESS, self._is_done)
+        if not self._is_done():
+            raise Violation(f"not done after {LIVENESS // SECOND} s without faults: {self.left()}")
+
+    def _sweep(self) -> None:
+        self.people.sweep()
+        self.faults.operate()
+        self.timeline.after(5 * SECOND, self._sweep)
+
+    def _is_done(self) -> bool:
+        checker = self.checker
+        return (
+            bool(checker.valid)
+            and not self.edge.unacked
+            and len(self.accepted) == self.plan.contacts
+            and self.triage.committed == self.broker.partition(INTERACTIONS).end
+            and checker.valid[-1].through == len(checker.work) - 1
+            and not checker.facts.open_cases
+            and self.register.cursor is not None
+            and self.register.cursor.seq == checker.valid[-1].seq
+        )
+
+    def left(self) -> str:
+        """What isn't done."""
+        checker = self.checker
+        return (
+            f"unacked {len(self.edge.unacked)}, accepted {len(self.accepted)} of"
+            f" {self.plan.contacts}, triaged {self.triage.committed} of"
+            f" {self.broker.partition(INTERACTIONS).end}, folded {checker.valid[-1].through + 1} of"
+            f" {len(checker.work)}, cases {checker.facts.open_cases}, register"
+            f" {self.register.cursor and self.register.cursor.seq} of {checker.valid[-1].seq},"
+            f" reasons {[r.owner.reasons for r in self.routers.values()]},"
+            f" works {list(checker.facts.works.items())[:3]}"
+        )
+
+    def _write(self, number: int) -> None:
+        """A customer writes; the sender comes again until it was told that we have it."""
+        rng = self._customers
+        contact = f"m{self.seed}-{number}"
+        conversation = rng.randrange(max(1, int(self.plan.contacts * 0.7)))
+        data = {
+            "contact_id": contact,
+            "conversation_key": f"{plan.POOL}|email|support|{conversation}",
+            "customer_id": f"c{conversation}",
+            "channel": "chat" if conversation % 5 == 0 else "email",
+            "account": "support",
+            "language": rng.choice(["fi", "en", "sv"]),
+            "queue": rng.choice(plan.QUEUES),
+            "priority": rng.choice([0, 0, 0, 5]),
+            "requires": {"skills": {}, "languages": rng.choice([[], ["fi"], ["sv"]])},
+            "received_at_ms": self.timeline.wall_ms,
+        }
+        self.sent[contact] = msgspec.json.encode(data)
+        self._offer(contact)
+
+    def _offer(self, contact: str) -> None:
+        if contact in self.accepted:
+            return
+        over: list[bool] = []
+
+        def done(answer: Acknowledged | None) -> None:
+            if over:
+                return
+            over.append(True)
+            if answer is not None:
+                self.accepted.add(contact)
+            else:
+                self.timeline.after(SECOND, self._offer, contact)
+
+        source = self.broker.partition(INTERACTIONS)
+        self.broker.submit(source, b"c", self.sent[contact], self._ingest, done)
+        self.timeline.after(5 * SECOND, done, None)
+
+    # --- what is seen
+
+    def dies(self, process: Process) -> bool:
+        """Whether a process is killed here, at one of its calls."""
+        if self.calm or not self.faults.dies():
+            return False
+        self.story.append(f"{self.timeline.now / SECOND:.3f} {process.name} dies at a call")
+        service = self.services.get(process.name)
+        process.kill()
+        if service is not None and service.process is process:
+            service.again()
+        return True
+
+    def ended(self, service: house.Service, error: BaseException | None) -> None:
+        """A process ended by itself."""
+        name = "stopped" if error is None else type(error).__name__
+        self.ends[name] += 1
+        self.story.append(f"{self.timeline.now / SECOND:.3f} {service.name} ended: {error!r}")
+        if isinstance(error, ChainHalt | OffsetGone) or not (
+            error is None or isinstance(error, Fatal | Retryable)
+        ):
+            raise error
+
+    def _came(self, record: RawRecord) -> None:
+        contact = msgspec.json.decode(record.value)["contact_id"]
+        self.first_offset.setdefault(contact, record.offset)
+
+    def _work(self, record: RawRecord) -> None:
+        self.checker.input(record.offset, record.key or b"", record.value)
+
+    def _decided(self, record: RawRecord) -> None:
+        self.checker.record(record.offset, record.value)
+
+    def digest(self) -> str:
+        """The hash of everything on the logs, times and all."""
+        found = hashlib.sha256()
+        for name in (WORK, DECISIONS):
+            for record in self.broker.partition(name).records:
+                found.update(f"{record.offset} {record.timestamp_ms} ".encode() + record.value)
+        return found.hexdigest()
+
+    def _tell(self) -> str:
+        return verdict.tell(self)

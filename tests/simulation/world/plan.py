@@ -1,0 +1,150 @@
+"""What a history is made of: chosen once from its seed, the rare on purpose.
+
+Swarm testing: each history has some kinds of fault and not others, small limits or large ones, few
+agents or more. Together they see more than histories which are all alike.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from simulation.simlog import Fate
+
+from vaxel_router.core import policy as policies
+
+POOL = "support"
+QUEUES = ("billing", "general", "vip")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The setting of one history."""
+
+    contacts: int
+    spacing_ms: int
+    """Between contacts, on average."""
+    agents: list[dict[str, Any]]
+    policies: list[bytes]
+    policy_limit_s: float
+    queues: tuple[str, ...]
+    duplicates: float
+    fates: dict[Fate, float]
+    faults: tuple[str, ...]
+    """The kinds that are on."""
+    fault_every_ms: int
+    dies: float
+    """How likely a process is killed at one of its calls."""
+    routers: int
+    snapshot_records: int
+    poll_ms: int
+    batch_inputs: int
+    decisions_max: int
+    stirs: int
+
+
+KINDS = (
+    "kill", "pause", "cut", "slow", "broker", "blobs_full", "blob_torn", "blob_lost",
+    "wall_jump", "drift", "broker_jump", "double", "roll", "outage", "long_outage",
+)  # fmt: skip
+
+
+def make(seed: int, *, contacts: int | None = None) -> Plan:
+    """The plan of a seed."""
+    rng = random.Random(f"plan {seed}")
+    made = [_policy(rng) for _ in range(2)]
+    weights = {fate: rng.choice([0.0, 0.002, 0.01, 0.03]) for fate in Fate if fate is not Fate.FINE}
+    number = contacts or rng.choice([40, 80, 120, 160])
+    return Plan(
+        contacts=number,
+        spacing_ms=rng.choice([40, 150, 400, 800]),
+        agents=_agents(rng),
+        policies=[msgspec.json.encode(one) for one in made],
+        policy_limit_s=made[0].offer.limit_ms / 1000,
+        queues=QUEUES,
+        duplicates=rng.choice([0.0, 0.02, 0.1, 0.4]),
+        fates=weights if rng.random() < 0.85 else {},
+        faults=tuple(kind for kind in KINDS if rng.random() < 0.5),
+        fault_every_ms=rng.choice([1_500, 3_000, 6_000, 12_000]),
+        dies=rng.choice([0.0, 0.0005, 0.002, 0.006]),
+        routers=rng.choice([1, 1, 1, 2]),
+        snapshot_records=rng.choice([1, 3, 10, 40, 500]),
+        poll_ms=rng.choice([20, 200, 500, 1_000]),
+        batch_inputs=rng.choice([1, 3, 20, 500, 500]),
+        decisions_max=rng.choice([3, 20, 500, 500, 500]),
+        stirs=rng.choice([0, 3, 10]),
+    )
+
+
+def _policy(rng: random.Random) -> policies.Policy:
+    def steps(*tiers: list[int]) -> list[policies.Step]:
+        gap = rng.choice([1_500, 5_000])
+        return [
+            policies.Step(at=f"r:{index}", after_ms=index * gap, tiers=item)
+            for index, item in enumerate(tiers)
+        ]
+
+    fallback = policies.LanguageFallback(after_ms=4_000, to=["en"])
+    queues = [
+        policies.Queue(
+            at="r:1",
+            name="billing",
+            steps=steps([1], [1, 2], [1, 2, 3]),
+            skills=rng.choice([{}, {"billing": 1}]),
+            language_fallback=fallback,
+        ),
+        policies.Queue(at="r:2", name="general", steps=steps([1, 2, 3])),
+        policies.Queue(at="r:3", name="vip", steps=steps([2, 3], [1, 2, 3]), priority=10),
+    ]
+    return policies.Policy(
+        at="r:0",
+        name=POOL,
+        letter="S",
+        queues=queues,
+        reopen_within_ms=rng.choice([5_000, 30_000]),
+        sticky_wait_ms=rng.choice([0, 3_000]),
+        wrap_up_ms=rng.choice([0, 1_500]),
+        offer=policies.OfferPolicy(
+            limit_ms=rng.choice([3_000, 10_000]),
+            bar_after_decline_ms=rng.choice([0, 4_000]),
+            bar_after_miss_ms=rng.choice([0, 4_000]),
+            misses_before_away=rng.choice([0, 2]),
+        ),
+        after_reply={"email": "waiting"},
+    )
+
+
+def _agents(rng: random.Random) -> list[dict[str, Any]]:
+    made = []
+    for number in range(rng.choice([2, 3, 5])):
+        most = rng.choice([1, 2, 4])
+        made.append(
+            {
+                "id": f"a{number}",
+                "tier": rng.choice([1, 1, 2, 3]),
+                "skills": {"billing": rng.randint(1, 9)} if rng.random() < 0.7 else {},
+                "languages": {tag: 9 for tag in ("fi", "en", "sv") if rng.random() < 0.7},
+                "capacity": most,
+                "channels": {
+                    "email": {"cost": 1, "max": most},
+                    "chat": {"cost": rng.choice([1, most]), "max": rng.choice([1, most])},
+                },
+                "present": rng.random() < 0.9,
+            }
+        )
+    return made
+
+
+def rescuers() -> list[dict[str, Any]]:
+    """Agents who can take anything: there when everything is to come to its end."""
+    channels = {"email": {"cost": 1, "max": 30}, "chat": {"cost": 1, "max": 30}}
+    return [
+        {
+            "id": f"r{tier}", "tier": tier, "skills": {"billing": 10},
+            "languages": {"fi": 9, "en": 9, "sv": 9}, "capacity": 30, "channels": channels,
+            "present": True,
+        }
+        for tier in (1, 2, 3)
+    ]  # fmt: skip
