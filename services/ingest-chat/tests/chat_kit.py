@@ -20,6 +20,7 @@ from vaxel_ingest_chat.shell.hooks import Hooks
 from vaxel_ingest_chat.shell.intake import Intake
 from vaxel_ingest_chat.shell.pages import Pages
 from vaxel_ingest_chat.shell.session import House
+from vaxel_ingest_chat.shell.spool import Spool
 from vaxel_ingest_chat.shell.web import Web
 from vaxel_shared.blobs import FolderBlobs
 from vaxel_shared.clock import SystemClock
@@ -148,7 +149,7 @@ class Talk:
 class Running:
     """A running service and everything around it."""
 
-    def __init__(self, folder: Path, **overrides: Any) -> None:
+    def __init__(self, folder: Path, *, spooled: bool = False, **overrides: Any) -> None:
         (folder / "channels.yaml").write_text(CHANNELS)
         secrets = folder / "secrets"
         secrets.mkdir(exist_ok=True)
@@ -163,9 +164,16 @@ class Running:
         self.log.feed = self.feed
         self.accounts = Accounts(folder, secrets)
         clock = SystemClock()
+        self.spool = Spool(
+            self.settings.spool, self.log,
+            bytes_max=self.settings.spool_bytes_max,
+            free_bytes_min=self.settings.spool_free_bytes_min,
+        )  # fmt: skip
+        self._spooled = spooled
         self.intake = Intake(
             sender=self.log, blobs=self.blobs, clock=clock,
             send_timeout_ms=self.settings.chat_send_timeout_ms,
+            spool=self.spool if spooled else None,
         )  # fmt: skip
         edge = Edge(self.settings, lambda: clock.monotonic_ms() / 1000)
         house = House(
@@ -186,11 +194,16 @@ class Running:
         await site.start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         self.http = ClientSession(headers={"Origin": "https://shop.example"})
-        self._stopping = asyncio.ensure_future(self.web.run(self.stop))
+        running = [self.web.run(self.stop)]
+        if self._spooled:
+            self.spool.open()
+            running.append(self.spool.run(self.stop))
+        self._stopping = asyncio.gather(*running)
 
     async def close(self) -> None:
         self.stop.set()
         await self._stopping
+        await self.spool.close()
         await self.http.close()
         await self._runner.cleanup()
 

@@ -24,6 +24,8 @@ from vaxel_shared.settings import Settings
 
 DRAIN_MS_MAX = 9_000
 """A container is killed 10 s after SIGTERM."""
+BACKLOG = 1_024
+"""Connections that the kernel holds until we look; what comes beyond it in a burst gets nothing."""
 
 Task = Callable[[asyncio.Event], Awaitable[None]]
 """A supervised loop: runs until the event is set, then finishes what it has begun and returns."""
@@ -104,7 +106,7 @@ async def _run(name: str, settings: Settings, build: Callable[[], Awaitable[Serv
 async def _listen(name: str, settings: Settings, app: web.Application) -> web.AppRunner:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
-    await web.TCPSite(runner, settings.bind, settings.port(name)).start()
+    await web.TCPSite(runner, settings.bind, settings.port(name), backlog=BACKLOG).start()
     return runner
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 from vaxel_ingest_chat.config import IngestChatSettings
@@ -14,6 +15,7 @@ from vaxel_ingest_chat.shell.hooks import Hooks
 from vaxel_ingest_chat.shell.intake import SOURCE, Intake
 from vaxel_ingest_chat.shell.pages import Pages
 from vaxel_ingest_chat.shell.session import House
+from vaxel_ingest_chat.shell.spool import Spool
 from vaxel_ingest_chat.shell.web import Web
 from vaxel_shared.blobs import FolderBlobs
 from vaxel_shared.clock import SystemClock
@@ -30,11 +32,24 @@ async def build(settings: IngestChatSettings) -> Service:
     accounts = Accounts(settings.config_dir, settings.secrets)
     clock = SystemClock()
     blobs = FolderBlobs(settings.blobs)
-    # The producer throws its client away when it is late; whoever waits must not be faster.
-    producer = await Producer.start(settings, SOURCE, send_timeout_ms=settings.chat_send_timeout_ms)
+    # The producer throws its client away when it is late; whoever waits must not be faster. Neither
+    # needs a broker to begin with: until there is one, the spool takes what comes.
+    producer = Producer(settings, SOURCE, settings.chat_send_timeout_ms)
+    resender = Producer(settings, SOURCE, settings.spool_send_timeout_ms)
+    spool = Spool(
+        settings.spool,
+        resender,
+        bytes_max=settings.spool_bytes_max,
+        free_bytes_min=settings.spool_free_bytes_min,
+    )
+    await asyncio.to_thread(spool.open)
     feed = Feed(settings, blobs, settings.chat_recent_messages_max)
     intake = Intake(
-        sender=producer, blobs=blobs, clock=clock, send_timeout_ms=settings.chat_send_timeout_ms
+        sender=producer,
+        blobs=blobs,
+        clock=clock,
+        send_timeout_ms=settings.chat_send_timeout_ms,
+        spool=spool,
     )
     house = House(
         settings=settings,
@@ -52,7 +67,9 @@ async def build(settings: IngestChatSettings) -> Service:
     health = Health(settings)
 
     def not_ready() -> list[str]:
-        return health.reasons() or feed.reasons()
+        # A broker that is away afterwards is no reason: what comes is kept in the spool.
+        unseen = [] if feed.begun else health.reasons() or feed.reasons()
+        return spool.reasons() + unseen
 
     return Service(
         NAME,
@@ -62,8 +79,9 @@ async def build(settings: IngestChatSettings) -> Service:
             "visitors": visitors.run,
             "config": partial(accounts.watch, poll_ms=settings.config_poll_ms),
             "health": health.run,
+            "spool": spool.run,
         },
         routes=[*visitors.routes(), *hooks.routes(), *Pages(accounts).routes()],
         not_ready=not_ready,
-        closers=[producer.close],
+        closers=[spool.close, producer.close, resender.close],
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from vaxel_shared.settings import Settings
@@ -51,8 +53,18 @@ class IngestChatSettings(Settings):
     """Visitors for whom the log is read at once; the others wait their turn."""
     chat_recent_messages_max: int = Field(default=50_000, ge=0)
     """Messages remembered, so that whoever comes back soon needs no reading of the log: 50 MB."""
-    chat_send_timeout_ms: int = Field(default=5_000, ge=100)
-    """A message to its acknowledgement; then the visitor is told "not sent yet"."""
+    chat_send_timeout_ms: int = Field(default=1_500, ge=100)
+    """A message or webhook to the log's acknowledgement; then it is spooled: the hastiest providers
+    give up after two to three seconds."""
+    spool_dir: Path | None = None
+    """Where what the log doesn't take in time waits; left out, in the data folder."""
+    spool_bytes_max: int = Field(default=1024**3, ge=1024**2)
+    """Of all that waits: an hour without Kafka at a hundred webhooks a second. Then senders are
+    told to come again."""
+    spool_free_bytes_min: int = Field(default=128 * 1024**2, ge=0)
+    """Left free on the spool's disk: it isn't the spool that fills it up."""
+    spool_send_timeout_ms: int = Field(default=10_000, ge=100)
+    """A part of the spool to the log's acknowledgement."""
     http_body_timeout_ms: int = Field(default=10_000, ge=50)
     """Of a request's body: what comes slower is an attack, or a line that will come again."""
     hook_timeout_ms: int = Field(default=9_000, ge=100)
@@ -61,3 +73,8 @@ class IngestChatSettings(Settings):
     """Webhooks handled at once; the others are told to come back."""
     config_poll_ms: int = Field(default=500, ge=50)
     """How often channels.yaml and the secrets are looked at."""
+
+    @property
+    def spool(self) -> Path:
+        """This instance's own spool."""
+        return (self.spool_dir or self.data_dir / "spool") / f"ingest-chat-{self.instance}"

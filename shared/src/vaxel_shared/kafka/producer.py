@@ -120,7 +120,7 @@ class Producer:
         """
         encoded = [(record, record.event.headers()) for record in records]
         for record, headers in encoded:
-            _refuse_too_large(record, headers)
+            refuse_too_large(record, headers)
         client: _Client | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -232,8 +232,12 @@ def _seen(late: asyncio.Future[Any]) -> None:
         late.exception()
 
 
-def _refuse_too_large(record: Outgoing, headers: Headers) -> None:
-    """Kafka would fail every record that shares the batch, so it never gets there."""
+def refuse_too_large(record: Outgoing, headers: Headers | None = None) -> None:
+    """Raise Poison for what its topic never takes.
+
+    Kafka would fail every record that shares the batch, so it never gets there.
+    """
+    headers = record.event.headers() if headers is None else headers
     limit = declared(record.topic).max_message_bytes
     size = _RECORD_OVERHEAD_BYTES + len(record.key.encode()) + len(record.value)
     size += sum(len(name) + len(value) + 8 for name, value in headers)

@@ -41,6 +41,14 @@ CHAT_ACK_SECONDS = histogram(
     "From a visitor's message to its acknowledgement.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
+SPOOL_RECORDS = gauge(
+    "vaxel_spool_records", "Acknowledged entries that wait on the disk until Kafka is back."
+)
+SPOOL_BYTES = gauge("vaxel_spool_bytes", "What they take on the disk.")
+SPOOL_OLDEST = gauge("vaxel_spool_oldest_seconds", "How long the oldest of them has waited.")
+SPOOLED = counter(
+    "vaxel_spooled", "Entries of the spool: kept, sent, refused; corrupt counts files.", "result"
+)
 WEBHOOKS = counter("vaxel_webhooks", "Webhook requests, by how they were answered.", "result")
 WEBHOOK_SECONDS = histogram(
     "vaxel_webhook_seconds",

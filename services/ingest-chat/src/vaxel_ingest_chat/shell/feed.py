@@ -48,6 +48,11 @@ class Feed:
         """Why visitors see nothing new, if so."""
         return [self._problem] if self._problem else []
 
+    @property
+    def begun(self) -> bool:
+        """Whether the log was ever reached: from then on visitors can come, whatever happens."""
+        return bool(self._read)
+
     def place(self, key: str) -> Cursor:
         """How far the partition of a conversation has been read. Raises Retryable before that."""
         if not self._read:

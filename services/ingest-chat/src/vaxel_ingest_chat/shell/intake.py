@@ -1,6 +1,8 @@
 """Onto the log: what a visitor wrote and what a provider posted, acknowledged by all replicas.
 
-Until then nobody is told that we have it; what is repeated has the same id.
+Until then nobody is told that we have it; what is repeated has the same id. Where the log doesn't
+acknowledge in time it goes to the spool, and as long as anything waits there everything does, so
+that nothing overtakes.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from vaxel_shared.clock import Clock
 from vaxel_shared.contracts.cloudevents import Event
 from vaxel_shared.contracts.interaction import INTERACTION_TYPE, Interaction, Kind
 from vaxel_shared.errors import Poison, Retryable
-from vaxel_shared.kafka.producer import Ack, Outgoing
+from vaxel_shared.kafka.producer import Ack, Outgoing, refuse_too_large
 from vaxel_shared.kafka.topics import INTERACTIONS, SIGNALS
 from vaxel_shared.obs import metrics, tracing
 
@@ -42,13 +44,33 @@ class Sender(Protocol):
         ...
 
 
+class Keeper(Protocol):
+    """Where entries wait for the log; see :class:`.spool.Spool`."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything waits there."""
+        ...
+
+    async def put(self, entry: tuple[Outgoing, ...]) -> None:
+        """Keep it for good. Raises Retryable where that can't be promised."""
+        ...
+
+
 class Intake:
     """Makes messages durable."""
 
     def __init__(
-        self, *, sender: Sender, blobs: BlobStore, clock: Clock, send_timeout_ms: int
+        self,
+        *,
+        sender: Sender,
+        blobs: BlobStore,
+        clock: Clock,
+        send_timeout_ms: int,
+        spool: Keeper | None = None,
     ) -> None:
         self._sender = sender
+        self._spool = spool
         self._blobs = blobs
         self._clock = clock
         self._send_timeout_s = send_timeout_ms / 1000 + GRACE_S
@@ -115,10 +137,7 @@ class Intake:
             for one, at in places
         ]
         try:
-            async with asyncio.timeout(self._send_timeout_s):
-                await self._sender.send_many(records)
-        except TimeoutError as error:
-            raise Retryable("a message wasn't acknowledged in time; is Kafka slow?") from error
+            await self._keep(tuple(records))
         except Poison as error:  # our limits don't allow it; whoever sent it keeps it
             raise Retryable(f"a message's record was refused ({error.code})") from error
         for one, at in places:
@@ -131,6 +150,22 @@ class Intake:
                 channel=one.channel,
                 kind=one.kind,
             )
+
+    async def _keep(self, records: tuple[Outgoing, ...]) -> None:
+        """On the log or in the spool. Raises Retryable where neither takes it."""
+        for record in records:
+            refuse_too_large(record)
+        if self._spool is not None and self._spool.busy:
+            await self._spool.put(records)
+            return
+        try:
+            async with asyncio.timeout(self._send_timeout_s):
+                await self._sender.send_many(records)
+        except (Retryable, TimeoutError) as error:
+            if self._spool is not None:
+                await self._spool.put(records)
+                return
+            raise Retryable("a message wasn't acknowledged in time; is Kafka slow?") from error
 
     async def _fitting(self, one: Interaction) -> Interaction:
         """With a long text by reference."""

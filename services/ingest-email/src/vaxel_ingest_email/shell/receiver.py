@@ -22,6 +22,9 @@ from vaxel_shared.errors import Fatal, Retryable
 from vaxel_shared.obs import metrics
 from vaxel_shared.obs.logging import get_logger
 
+BACKLOG = 1_024
+"""Connections that the kernel holds until we look: of what comes beyond it Linux tells the sender
+that it is connected and us nothing, so a burst would leave senders waiting for our greeting."""
 DRAIN_S_MAX = 7.0
 """Mails under way when asked to stop get this long; the rest come again from their senders."""
 
@@ -47,7 +50,9 @@ class Receiver:
         loop = asyncio.get_running_loop()
         port = self.settings.port("smtp")
         try:
-            server = await loop.create_server(lambda: Session(self), self.settings.bind, port)
+            server = await loop.create_server(
+                lambda: Session(self), self.settings.bind, port, backlog=BACKLOG
+            )
         except OSError as error:
             raise Fatal(
                 f"SMTP can't listen on port {port} ({error.strerror}); free it or use --port-offset"
