@@ -101,7 +101,7 @@ class Desk:
 
     @property
     def waiting(self) -> int:
-        return len(self.world.waiting[POOL])
+        return len(self.world.matchers[POOL])
 
     def fill(self, waiting: int) -> None:
         """Contacts until so many wait; half of what was offered on the way is accepted."""

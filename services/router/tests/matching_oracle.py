@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from vaxel_router.core.matching import Asks, Profile, lasting
+from vaxel_router.core.matching import PREDICATES, Asks, Profile, Rejection, lasting
 
 
 @dataclass
@@ -35,23 +36,29 @@ class Oracle:
 
     def rules_out(self, name: str, thing: Thing, now: int) -> str | None:
         """The first predicate that fails."""
+        why = self.why(name, thing, now)
+        return None if why is None else why[0]
+
+    def why(self, name: str, thing: Thing, now: int) -> Rejection | None:
+        """The first predicate that fails, and what it was about."""
         person = self.people[name]
         why = lasting(person.profile, thing.asks)
         if why is not None:
-            return why[0]
+            return why
         if person.presence != "available":
-            return f"presence_{person.presence}"
+            return f"presence_{person.presence}", {}
         if thing.barred.get(name, 0) > now:
-            return "barred"
+            return "barred", {"until_ms": thing.barred[name]}
         if self.is_held(thing, now) and thing.prefer != name:
-            return "reserved_for_other"
+            return "reserved_for_other", {"until_ms": thing.until}
         cost, most = next(
             (c[1], c[2]) for c in person.profile.channels if c[0] == thing.asks.channel
         )
         if sum(channel == thing.asks.channel for channel, _ in person.hands) >= most:
-            return "channel_full"
-        if sum(cost for _, cost in person.hands) + cost > person.profile.capacity:
-            return "capacity_full"
+            return "channel_full", {"channel": thing.asks.channel, "max": most}
+        used = sum(cost for _, cost in person.hands)
+        if used + cost > person.profile.capacity:
+            return "capacity_full", {"used": used, "capacity": person.profile.capacity}
         return None
 
     def is_held(self, thing: Thing, now: int) -> bool:
@@ -96,3 +103,14 @@ class Oracle:
             code = self.rules_out(name, self.things[item_id], now) or ""
             found[code] = found.get(code, 0) + 1
         return found
+
+    def nearest(self, item_id: str, now: int) -> list[tuple[str, str, dict[str, Any]]]:
+        """All who are ruled out, the nearest first."""
+        found = []
+        for name, person in self.people.items():
+            why = self.why(name, self.things[item_id], now)
+            if why is not None:
+                found.append((-PREDICATES.index(why[0]), person.profile, name, *why))
+        return [
+            (name, code, params) for _, _, name, code, params in sorted(found, key=lambda f: f[:3])
+        ]

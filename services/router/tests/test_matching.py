@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from matching_oracle import Oracle, Person, Thing
 
-from vaxel_router.core.matching import Asks, Matcher, Profile
+from vaxel_router.core.matching import Account, Asks, Matcher, Profile
 
 CHANNELS = ("chat", "email")
 SKILLS = ("billing", "returns", "technical")
@@ -137,6 +137,11 @@ class Pair:
             chosen = matcher.choose(item_id, now)
             assert chosen == oracle.choose(item_id, now)
             assert matcher.is_held(item_id) == oracle.is_held(things[item_id], now)
+            account = Account(matcher, item_id)
+            assert account.by_code | {"": account.eligible} == {"": 0} | oracle.codes(item_id, now)
+            assert account.candidates == len(oracle.people)
+            for most in (50, 5, 2):
+                assert account.nearest(most) == oracle.nearest(item_id, now)[:most]
             if chosen is not None:
                 assert matcher.is_tied(item_id, chosen) == oracle.is_tied(item_id, now)
         name = self.random.choice(self.names)

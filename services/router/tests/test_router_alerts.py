@@ -30,7 +30,7 @@ def test_a_raised_priority_passes_older_work_and_stays_with_the_case() -> None:
     last = router.case()
     assert last.work_id is not None
     alert(router, priority_at_least=50)
-    assert router.world.waiting["support"][0][1] == last.work_id
+    assert router.world.waiting(router.pool())[0].id == last.work_id
     assert last.priority == 50
     router.replay()
 

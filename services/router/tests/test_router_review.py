@@ -439,6 +439,7 @@ def test_what_an_absent_agent_had_is_given_back_in_the_order_of_service() -> Non
     assert [router.pool().offers[o].work_id for o in router.pool().agents["a"].offers] == [young.work_id, x.work_id]  # fmt: skip
     router.send("agent.presence", kind="agent", agent="b", data={"presence": "away"})
     router.pool().agents["b"].presence = "available"  # free, and nothing was waiting
+    router.world = World(router.world.state)
     router.send("agent.presence", kind="agent", agent="a", data={"presence": "away"})
     assert router.pool().works[x.work_id or ""].state == "offered"
     assert router.pool().works[young.work_id or ""].state == "queued"

@@ -16,7 +16,17 @@ from vaxel_router.core.limits import (
     MEMORY_DAYS,
     MEMORY_IDS_MAX,
 )
-from vaxel_router.core.state import Agent, Case, Offer, Pool, Work, World, fingerprint
+from vaxel_router.core.state import (
+    Agent,
+    Case,
+    Offer,
+    Pool,
+    Work,
+    World,
+    fingerprint,
+    profile_of,
+    put,
+)
 from vaxel_shared.contracts.wire import Batch, Decision
 
 Place = tuple[int, int]
@@ -88,14 +98,13 @@ def _agent_changed(world: World, pool: Pool, decision: Decision, _place: Place) 
     if (profile := data.get("profile")) is not None:
         fresh = _agent(profile)
         if agent is None:
-            # Agents stand in the order of their ids, so that no history shows in the state.
             pool.agents[fresh.id] = fresh
-            pool.agents = dict(sorted(pool.agents.items()))
         else:
             for name in ("tier", "skills", "languages", "capacity", "channels", "present"):
                 setattr(agent, name, getattr(fresh, name))
         agent = pool.agents[decision.agent_id]
     assert agent is not None
+    matcher = world.matchers[pool.name]
     more = f"match:{pool.name}:{agent.id}"
     if data.get("reason") == MORE_WAITS:
         world.arm(more, decision.at_ms)
@@ -112,7 +121,15 @@ def _agent_changed(world: World, pool: Pool, decision: Decision, _place: Place) 
             world.disarm(key)
         else:
             world.arm(key, agent.until_ms)
+    if profile is not None:
+        brings = profile_of(agent)
+        matcher.join(agent.id, brings, presence=agent.presence, idle=agent.idle_since_ms)
+    elif presence is not None:
+        matcher.set_presence(agent.id, agent.presence, idle=agent.idle_since_ms)
 
+
+ACCEPTED = "accept"
+"""How work came to whoever accepted its offer: ``via`` of a ``work.assigned``."""
 
 MORE_WAITS = "more_waits"
 """Reason of an ``agent.changed``: a full record cut the matching short, the next goes on."""
@@ -138,6 +155,7 @@ def _agent_removed(world: World, pool: Pool, decision: Decision, _place: Place) 
     agent = pool.agents.pop(decision.agent_id)
     assert not agent.works, "an agent leaves with empty hands"
     assert not agent.offers, "an agent leaves without offers"
+    world.matchers[pool.name].leave(agent.id)
     world.disarm(f"back:{pool.name}:{agent.id}")
     world.disarm(f"match:{pool.name}:{agent.id}")
 
@@ -265,7 +283,7 @@ def _work_queued(world: World, pool: Pool, decision: Decision, _place: Place) ->
     )
     case.works, case.work_id, case.queue = data["number"], work_id, data["queue"]
     pool.works[work_id] = work
-    world.add_waiting(pool, work)
+    put(world.matchers[pool.name], work, world.state.now_ms)
     _arm_step(world, pool, work, data.get("next_ms"))
     _arm_bars(world, pool, work)
 
@@ -299,36 +317,47 @@ def _work_stepped(world: World, pool: Pool, decision: Decision, _place: Place) -
     work.speaks = list(data["requires"].get("languages", []))
     _arm_step(world, pool, work, data.get("next_ms"))
     _arm_bars(world, pool, work)
+    _put_again(world, pool, work)
+
+
+def _put_again(world: World, pool: Pool, work: Work) -> None:
+    """A work that may wait asks for something else now, or has another place."""
+    if work.state == "queued":
+        matcher = world.matchers[pool.name]
+        matcher.drop(work.id)
+        put(matcher, work, world.state.now_ms)
 
 
 def _work_escalated(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
     work = pool.works[_work_id(decision)]
     priority = decision.data.get("to_priority", work.priority)
     if priority != work.priority:
-        if work.state == "queued":
-            world.drop_waiting(pool, work)
         raised = priority - work.priority
         work.priority = priority
         pool.cases[work.case_id].priority += raised  # its next work is as urgent
-        if work.state == "queued":
-            world.add_waiting(pool, work)
     work.tiers = list(decision.data["to_tiers"])
     work.floor = decision.data["floor"]
     work.escalations += decision.data["reason"] != "wait"
+    _put_again(world, pool, work)
 
 
 def _work_assigned(world: World, pool: Pool, decision: Decision, place: Place) -> None:
     assert decision.agent_id is not None
     work, agent = pool.works[_work_id(decision)], pool.agents[decision.agent_id]
     assert work.agent_id is None, "one owner"
+    matcher = world.matchers[pool.name]
     if work.state == "queued":
-        world.drop_waiting(pool, work)
+        matcher.drop(work.id)
     work.state, work.agent_id = "assigned", agent.id
     work.cost = decision.data["cost"]
     work.token = f"{place[0]}.{place[1]}"
     agent.works.append(work.id)
     agent.idle_since_ms = decision.at_ms
     agent.misses = 0
+    if decision.data["via"] == ACCEPTED:  # its offer held what it takes
+        matcher.touch(agent.id, decision.at_ms)
+    else:
+        matcher.hold(agent.id, work.channel, work.cost, idle=decision.at_ms)
     pool.cases[work.case_id].last_agent = agent.id
     _disarm_work(world, pool, work)
 
@@ -342,12 +371,14 @@ def _work_wrapping(world: World, pool: Pool, decision: Decision, _place: Place) 
 def _work_closed(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
     work = pool.works[_work_id(decision)]
     assert work.offer_id is None, "an offer ends before its work"
+    matcher = world.matchers[pool.name]
     if work.state == "queued":
-        world.drop_waiting(pool, work)
+        matcher.drop(work.id)
     if work.agent_id is not None:
         agent = pool.agents[work.agent_id]
         agent.works.remove(work.id)
         agent.idle_since_ms = decision.at_ms
+        matcher.free(agent.id, work.channel, work.cost, idle=decision.at_ms)
     _disarm_work(world, pool, work)
     world.disarm(f"wrap:{pool.name}:{work.id}")
     del pool.works[work.id]
@@ -364,7 +395,9 @@ def _offer_made(world: World, pool: Pool, decision: Decision, place: Place) -> N
     assert decision.offer_id is not None
     work, agent = pool.works[_work_id(decision)], pool.agents[decision.agent_id]
     data = decision.data
-    world.drop_waiting(pool, work)
+    matcher = world.matchers[pool.name]
+    matcher.drop(work.id)
+    matcher.hold(agent.id, work.channel, data["cost"], idle=decision.at_ms)
     work.state, work.offer_id, work.attempts = "offered", decision.offer_id, data["attempt"]
     offer = Offer(
         id=decision.offer_id,
@@ -398,8 +431,11 @@ def _offer_ended(world: World, pool: Pool, decision: Decision, _place: Place) ->
     live = {name: until for name, until in work.barred.items() if until > decision.at_ms}
     work.barred = live if bar_ms is None else dict(sorted({**live, agent.id: bar_ms}.items()))
     work.state = "queued"
-    world.add_waiting(pool, work)
     if outcome != "accepted":
+        # An accepted one is assigned by the very next decision, and keeps what it holds.
+        matcher = world.matchers[pool.name]
+        matcher.free(agent.id, offer.channel, offer.cost)
+        put(matcher, work, world.state.now_ms)
         _arm_step(world, pool, work, work.next_ms)
         _arm_bars(world, pool, work)
 

@@ -1,33 +1,27 @@
 """Who may take a work, why not, and who of several is best.
 
 Predicates are tried in one fixed order, lasting ones first: the first that fails is the reason.
+The matcher answers for what waits in it; looking at everybody answers for anything, and the same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from vaxel_router.core.limits import REJECTIONS_MAX, REJECTIONS_NEAREST
-from vaxel_router.core.state import Agent, Pool, Work
-
-PREDICATES = (
-    "not_in_tier",
-    "channel_closed",
-    "skill_missing",
-    "skill_level",
-    "language_missing",
-    "presence_offline",
-    "presence_away",
-    "barred",
-    "reserved_for_other",
-    "channel_full",
-    "capacity_full",
+from vaxel_router.core.matching import (
+    NEARNESS,
+    PREDICATES,
+    Account,
+    Matcher,
+    Profile,
+    Rejection,
+    lasting,
 )
-"""In the order of evaluation; who fails late was near."""
-
-Rejection = tuple[str, dict[str, Any]]
+from vaxel_router.core.state import Agent, Pool, Work, asks_of, profile_of
 
 
 def used(pool: Pool, agent: Agent, channel: str) -> tuple[int, int]:
@@ -46,23 +40,8 @@ def used(pool: Pool, agent: Agent, channel: str) -> tuple[int, int]:
 
 def reject(pool: Pool, agent: Agent, work: Work, now_ms: int) -> Rejection | None:
     """The first predicate that the agent fails, with its parameters; None if eligible."""
-    lasting = _reject_lasting(agent, work)
-    return lasting if lasting is not None else _reject_passing(pool, agent, work, now_ms)
-
-
-def _reject_lasting(agent: Agent, work: Work) -> Rejection | None:
-    if agent.tier not in work.tiers:
-        return "not_in_tier", {"tier": agent.tier, "tiers": work.tiers}
-    if work.channel not in agent.channels:
-        return "channel_closed", {"channel": work.channel}
-    for skill, level in work.needs.items():
-        if skill not in agent.skills:
-            return "skill_missing", {"skill": skill}
-        if agent.skills[skill] < level:
-            return "skill_level", {"skill": skill, "level": agent.skills[skill], "least": level}
-    if work.speaks and not any(tag in agent.languages for tag in work.speaks):
-        return "language_missing", {"languages": work.speaks}
-    return None
+    why = lasting(profile_of(agent), asks_of(work))
+    return why if why is not None else _reject_passing(pool, agent, work, now_ms)
 
 
 def _reject_passing(pool: Pool, agent: Agent, work: Work, now_ms: int) -> Rejection | None:
@@ -90,7 +69,7 @@ def _is_reserved(pool: Pool, work: Work, now_ms: int) -> bool:
         preferred is not None
         and preferred.presence == "available"
         and work.barred.get(preferred.id, 0) <= now_ms
-        and _reject_lasting(preferred, work) is None
+        and lasting(profile_of(preferred), asks_of(work)) is None
     )
 
 
@@ -102,28 +81,75 @@ class Choice(msgspec.Struct):
 
 
 def choose(pool: Pool, work: Work, now_ms: int) -> Choice:
-    """Look at every agent of the pool and choose: sticky, lowest tier, longest idle, then id."""
-    rejected: list[tuple[int, str, str, dict[str, Any]]] = []
+    """Look at every agent of the pool and choose: sticky, lowest tier, longest idle, then id.
+
+    What :func:`choose_waiting` answers for a work that waits, found by looking at everybody; this
+    answers for any work.
+    """
+    rejected: list[tuple[int, Profile, str, str, dict[str, Any]]] = []
     eligible: list[Agent] = []
     for agent in pool.agents.values():
         why = reject(pool, agent, work, now_ms)
         if why is None:
             eligible.append(agent)
         else:
-            rejected.append((-PREDICATES.index(why[0]), agent.id, why[0], why[1]))
+            rejected.append((-NEARNESS[why[0]], profile_of(agent), agent.id, *why))
     winner = min(eligible, key=lambda agent: _score(agent, work), default=None)
-    rejected.sort(key=lambda item: item[:2])
+    rejected.sort(key=lambda item: item[:3])
     by_code = dict.fromkeys(PREDICATES, 0)
-    for _, _, code, _ in rejected:
-        by_code[code] += 1
+    for item in rejected:
+        by_code[item[3]] += 1
     named = rejected if len(rejected) <= REJECTIONS_MAX else rejected[:REJECTIONS_NEAREST]
+    best = [a for a in eligible if winner and _score(a, work)[:3] == _score(winner, work)[:3]]
+    explain = _explain(
+        work,
+        winner,
+        candidates=len(pool.agents),
+        eligible=len(eligible),
+        by_code={code: count for code, count in by_code.items() if count},
+        near=[item[2:] for item in named],
+        tied=len(best) > 1,
+    )
+    return Choice(winner, explain)
+
+
+def choose_waiting(matcher: Matcher, pool: Pool, work: Work, now_ms: int) -> Choice | None:
+    """The same for a work that waits in the matcher; None where nobody may take it."""
+    name = matcher.choose(work.id, now_ms)
+    if name is None:
+        return None
+    account = Account(matcher, work.id)
+    few = account.candidates - account.eligible <= REJECTIONS_MAX
+    winner = pool.agents[name]
+    explain = _explain(
+        work,
+        winner,
+        candidates=account.candidates,
+        eligible=account.eligible,
+        by_code=account.by_code,
+        near=account.nearest(REJECTIONS_MAX if few else REJECTIONS_NEAREST),
+        tied=account.eligible > 1 and matcher.is_tied(work.id, name),
+    )
+    return Choice(winner, explain)
+
+
+def _explain(
+    work: Work,
+    winner: Agent | None,
+    *,
+    candidates: int,
+    eligible: int,
+    by_code: dict[str, int],
+    near: Iterable[tuple[str, str, dict[str, Any]]],
+    tied: bool,
+) -> dict[str, Any]:
     explain: dict[str, Any] = {
-        "candidates": len(pool.agents),
-        "eligible": len(eligible),
-        "by_code": {code: count for code, count in by_code.items() if count},
+        "candidates": candidates,
+        "eligible": eligible,
+        "by_code": by_code,
         "rejected": [
             {"agent_id": agent_id, "code": code, "params": params}
-            for _, agent_id, code, params in named
+            for agent_id, code, params in near
         ],
         "step": {"id": f"{work.queue}[{work.step}]", "at": work.step_at},
     }
@@ -133,10 +159,9 @@ def choose(pool: Pool, work: Work, now_ms: int) -> Choice:
             {"code": "tier", "value": winner.tier},
             {"code": "idle_since_ms", "value": winner.idle_since_ms},
         ]
-        best = [agent for agent in eligible if _score(agent, work)[:3] == _score(winner, work)[:3]]
-        if len(best) > 1:
+        if tied:
             explain["tie_break"] = "agent_id"
-    return Choice(winner, explain)
+    return explain
 
 
 def _score(agent: Agent, work: Work) -> tuple[int, int, int, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from vaxel_router.core.eligibility import reject, used
 from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
-from vaxel_router.core.state import Pool, World
+from vaxel_router.core.state import Pool, World, profile_of
 
 
 def one_owner_at_a_time(_world: World, pool: Pool) -> list[str]:
@@ -64,12 +64,18 @@ def nothing_waits_while_somebody_could(world: World, pool: Pool) -> list[str]:
 
 
 def waiting_index_is_true(world: World, pool: Pool) -> list[str]:
-    """The order of service holds exactly the queued works."""
-    indexed = [work_id for _, work_id in world.waiting.get(pool.name, [])]
-    queued = {work.id for work in pool.works.values() if work.state == "queued"}
-    return sorted(set(indexed) ^ queued) + (
-        ["doubled"] if len(indexed) != len(set(indexed)) else []
-    )
+    """What waits in the matcher is what is queued, in its order; and it knows who has what."""
+    matcher = world.matchers[pool.name]
+    waiting = [w.id for w in world.waiting(pool) if w.attempts < OFFERS_PER_WORK_MAX]
+    wrong = [] if matcher.in_order() == waiting else sorted({*matcher.in_order()} ^ {*waiting})
+    for agent in pool.agents.values():
+        seat = matcher.seats[agent.id]
+        known = (seat.presence, seat.idle, seat.brought.profile, seat.used)
+        if known != (
+            agent.presence, agent.idle_since_ms, profile_of(agent), used(pool, agent, "")[0],
+        ):  # fmt: skip
+            wrong.append(agent.id)
+    return wrong + sorted(matcher.seats.keys() ^ pool.agents.keys())
 
 
 def open_cases_have_work(_world: World, pool: Pool) -> list[str]:

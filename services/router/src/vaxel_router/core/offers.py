@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vaxel_router.core.apply import ACCEPTED
 from vaxel_router.core.queueing import end_offer, match_agent, match_work, release_reserved
 from vaxel_router.core.state import Offer, Work
 from vaxel_router.core.step import Refused, Step
@@ -30,7 +31,7 @@ def accept(step: Step, command: Command) -> None:
         work_id=work.id,
         offer_id=offer.id,
         agent_id=offer.agent_id,
-        via="accept",
+        via=ACCEPTED,
         channel=work.channel,
         cost=offer.cost,
     )

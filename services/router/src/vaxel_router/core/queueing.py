@@ -12,10 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 from vaxel_router.core.apply import MORE_WAITS
-from vaxel_router.core.eligibility import choose, reject
-from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
+from vaxel_router.core.eligibility import choose_waiting
 from vaxel_router.core.policy import plan
-from vaxel_router.core.state import Agent, Case, Work
+from vaxel_router.core.state import Agent, Case, Work, work_key
 from vaxel_router.core.step import Step
 from vaxel_shared import ids
 
@@ -80,10 +79,11 @@ def queue_work(
 
 def match_work(step: Step, work: Work) -> None:
     """Offer a queued work to the best agent who may take it now, if there is one."""
-    if step.policy is None or work.state != "queued" or work.attempts >= OFFERS_PER_WORK_MAX:
+    matcher = step.matcher
+    if step.policy is None or work.id not in matcher:
         return
-    choice = choose(step.pool, work, step.now_ms)
-    if choice.winner is not None:
+    choice = choose_waiting(matcher, step.pool, work, step.now_ms)
+    if choice is not None and choice.winner is not None:
         _offer(step, work, choice.winner, choice.explain)
 
 
@@ -92,31 +92,21 @@ def match_agent(step: Step, agent: Agent) -> None:
 
     A record that is full cuts it short; a timer that is due at once goes on with it.
     """
-    if agent.presence != "available" or step.policy is None:
+    if step.policy is None:
         return
-    full: set[str] = set()
-    for _, work_id in list(step.world.waiting[step.pool.name]):
-        work = step.pool.works[work_id]
-        if work.channel in full or work.attempts >= OFFERS_PER_WORK_MAX:
-            continue
-        why = reject(step.pool, agent, work, step.now_ms)
-        if why is None and not step.has_room:
+    while (work_id := step.matcher.next_item(agent.id, step.now_ms)) is not None:
+        if not step.has_room:
             step.emit("agent.changed", agent_id=agent.id, reason=MORE_WAITS)
             return
-        if why is None:
-            match_work(step, work)
-        elif why[0] == "channel_full":
-            full.add(work.channel)
-        elif why[0] == "capacity_full" and agent.channels[work.channel][0] == 1:
-            return
+        match_work(step, step.pool.works[work_id])
 
 
 def release_reserved(step: Step, agent: Agent, *, beside: Work | None = None) -> None:
     """Work that waited for this agent alone may be anybody's now, and ``beside`` with it."""
-    for _, work_id in list(step.world.waiting[step.pool.name]):
-        work = step.pool.works[work_id]
-        if work.prefer_agent != agent.id and work is not beside:
-            continue
+    freed = {work_id: step.pool.works[work_id] for work_id in step.matcher.preferring(agent.id)}
+    if beside is not None:
+        freed[beside.id] = beside
+    for work in sorted(freed.values(), key=work_key):
         if not step.has_room:
             step.emit("agent.changed", agent_id=agent.id, reason=MORE_WAITS)
             return

@@ -34,8 +34,7 @@ def publish_policy(step: Step, command: Command) -> None:
         raise Refused("invalid_data", {"pool": step.library[version].name})
     if not step.continues:
         step.emit("policy.adopted", kind="routing", version=version, ref=command.data["ref"])
-    for _, work_id in list(step.world.waiting[step.pool.name]):
-        work = step.pool.works[work_id]
+    for work in step.world.waiting(step.pool):
         if not step.has_room:
             step.unfinished = True
             return
@@ -150,7 +149,7 @@ def _empty_hands(step: Step, agent: Agent, reason: str, *, works: bool) -> bool:
     pool = step.pool
     freed = [pool.offers[offer_id].work_id for offer_id in agent.offers]
     freed += agent.works if works else []
-    freed += [w.id for w in pool.works.values() if w.state == "queued" and _is_for(w, agent)]
+    freed += step.matcher.preferring(agent.id)
     for work in sorted((pool.works[work_id] for work_id in freed), key=work_key):
         if not step.has_room:
             step.unfinished = True
@@ -163,10 +162,6 @@ def _empty_hands(step: Step, agent: Agent, reason: str, *, works: bool) -> bool:
         else:
             _give_back(step, work, reason)
     return True
-
-
-def _is_for(work: Work, agent: Agent) -> bool:
-    return work.prefer_agent == agent.id
 
 
 def _give_back(step: Step, work: Work, reason: str) -> None:

@@ -7,10 +7,12 @@ what restores are checked against. Only :mod:`apply` may change them.
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left, insort
 from heapq import heapify, heappop, heappush
 
 import msgspec
+
+from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
+from vaxel_router.core.matching import Asks, Matcher, Profile
 
 
 class Agent(msgspec.Struct):
@@ -167,8 +169,8 @@ def fingerprint(command_id: str) -> int:
     return int.from_bytes(hashlib.sha256(command_id.encode()).digest()[:8])
 
 
-Key = tuple[int, int, int]
-"""(-priority, since, order): the order in which waiting work is served."""
+HEAP_SLACK = 1_000
+"""So many timers that were moved or disarmed may lie in the heap before it is made anew."""
 
 
 class World:
@@ -178,36 +180,24 @@ class World:
         self.state = state
         self.heap = [(due, key) for key, due in state.timers.items()]
         heapify(self.heap)
-        self.waiting: dict[str, list[tuple[Key, str]]] = {
-            pool.name: sorted(
-                (work_key(work), work.id) for work in pool.works.values() if work.state == "queued"
-            )
-            for pool in state.pools.values()
-        }
+        self.matchers = {pool.name: _matcher(pool, state.now_ms) for pool in state.pools.values()}
 
     def pool(self, name: str) -> Pool:
         """The pool of this name, made when it is first spoken of."""
         found = self.state.pools.get(name)
         if found is None:
             found = self.state.pools[name] = Pool(name)
-            self.waiting[name] = []
+            self.matchers[name] = Matcher()
         return found
 
     def forget_pool(self, name: str) -> None:
         """Take back a pool of which nothing was decided that it would have to know."""
         del self.state.pools[name]
-        del self.waiting[name]
+        del self.matchers[name]
 
-    def add_waiting(self, pool: Pool, work: Work) -> None:
-        """Put a queued work into its place."""
-        insort(self.waiting[pool.name], (work_key(work), work.id))
-
-    def drop_waiting(self, pool: Pool, work: Work) -> None:
-        """Take a work out; it must be there under its present key."""
-        waiting = self.waiting[pool.name]
-        place = bisect_left(waiting, (work_key(work), work.id))
-        assert waiting[place][1] == work.id, "a waiting work stands under its key"
-        del waiting[place]
+    def waiting(self, pool: Pool) -> list[Work]:
+        """The queued works of a pool, in the order of service."""
+        return sorted((w for w in pool.works.values() if w.state == "queued"), key=work_key)
 
     def arm(self, key: str, due_ms: int) -> None:
         """Set a timer, or move it."""
@@ -217,6 +207,9 @@ class World:
     def disarm(self, key: str) -> None:
         """Forget a timer, if there is one."""
         self.state.timers.pop(key, None)
+        if len(self.heap) > 2 * len(self.state.timers) + HEAP_SLACK:
+            self.heap = [(due, key) for key, due in self.state.timers.items()]
+            heapify(self.heap)
 
     def next_timer(self) -> tuple[int, str] | None:
         """The timer that is due first, ordered by (due, key)."""
@@ -230,6 +223,61 @@ class World:
         return any(mark in day for day in self.state.memory.values())
 
 
-def work_key(work: Work) -> Key:
+PRIORITY_BIAS = 1 << 62
+"""Above any priority: so a key is never negative."""
+SINCE_BITS, ORDER_BITS = 64, 40
+
+
+def work_key(work: Work) -> int:
     """Highest priority first, then the longest wait, then the order of queueing."""
-    return (-work.priority, work.since_ms, work.order)
+    since = work.since_ms << ORDER_BITS
+    return ((PRIORITY_BIAS - work.priority) << (SINCE_BITS + ORDER_BITS)) + since + work.order
+
+
+def asks_of(work: Work) -> Asks:
+    """What a work asks for at its present step."""
+    return Asks(work.channel, tuple(work.tiers), tuple(work.needs.items()), tuple(work.speaks))
+
+
+def profile_of(agent: Agent) -> Profile:
+    """What an agent brings."""
+    return Profile(
+        agent.tier,
+        tuple(agent.skills.items()),
+        tuple(agent.languages),
+        tuple((name, cost, most) for name, (cost, most) in agent.channels.items()),
+        agent.capacity,
+    )
+
+
+def put(matcher: Matcher, work: Work, now_ms: int) -> None:
+    """Let a queued work wait in the matcher, unless it was offered too often to be matched."""
+    if work.attempts < OFFERS_PER_WORK_MAX:
+        matcher.put(
+            work.id,
+            asks_of(work),
+            key=work_key(work),
+            now=now_ms,
+            barred=work.barred,
+            prefer=work.prefer_agent,
+            until=work.prefer_until_ms or 0,
+        )
+
+
+def _matcher(pool: Pool, now_ms: int) -> Matcher:
+    """The matcher of a pool as it is."""
+    matcher = Matcher()
+    matcher.advance(now_ms)
+    for agent in pool.agents.values():
+        idle = agent.idle_since_ms
+        matcher.join(agent.id, profile_of(agent), presence=agent.presence, idle=idle)
+        for work_id in agent.works:
+            work = pool.works[work_id]
+            matcher.hold(agent.id, work.channel, work.cost)
+        for offer_id in agent.offers:
+            offer = pool.offers[offer_id]
+            matcher.hold(agent.id, offer.channel, offer.cost)
+    for work in pool.works.values():
+        if work.state == "queued":
+            put(matcher, work, now_ms)
+    return matcher

@@ -12,6 +12,7 @@ import msgspec
 
 from vaxel_router.core.apply import apply
 from vaxel_router.core.limits import BATCH_BYTES_MAX, DECISIONS_MAX
+from vaxel_router.core.matching import Matcher
 from vaxel_router.core.policy import Library, Plan, Policy, Queue, plan
 from vaxel_router.core.state import Agent, Case, Pool, Work, World
 from vaxel_shared.contracts import wire
@@ -66,6 +67,11 @@ class Step:
     def person_ms(self) -> int:
         """The instant from which a person's time counts: never before the step really ran."""
         return max(self.now_ms, self.wall_ms)
+
+    @property
+    def matcher(self) -> Matcher:
+        """The pool's matcher."""
+        return self.world.matchers[self.pool.name]
 
     @property
     def policy(self) -> Policy | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vaxel_router.core.eligibility import choose, used
-from vaxel_router.core.state import Case, Pool, Work, World
+from vaxel_router.core.state import Case, Pool, Work, World, work_key
 
 
 def case(world: World, case_id: str) -> dict[str, Any] | None:
@@ -32,7 +32,7 @@ def _case(world: World, pool: Pool, found: Case) -> dict[str, Any]:
             "last_contact_seq": found.last_contact_seq,
         },
         "work": _work(work) if work is not None else None,
-        "position": _position(world, pool, work) if work is not None and waits else None,
+        "position": _position(pool, work) if work is not None and waits else None,
         "why_not_yet": choose(pool, work, world.state.now_ms).explain
         if work is not None and waits
         else None,
@@ -60,14 +60,13 @@ def _work(work: Work) -> dict[str, Any]:
     }
 
 
-def _position(world: World, pool: Pool, work: Work) -> int:
+def _position(pool: Pool, work: Work) -> int:
     """Place among the waiting of its queue, counted from 1."""
-    place = 0
-    for _, work_id in world.waiting[pool.name]:
-        place += pool.works[work_id].queue == work.queue
-        if work_id == work.id:
-            break
-    return place
+    key = work_key(work)
+    return 1 + sum(
+        other.state == "queued" and other.queue == work.queue and work_key(other) < key
+        for other in pool.works.values()
+    )
 
 
 def queues(world: World) -> list[dict[str, Any]]:
@@ -101,5 +100,5 @@ def agents(world: World) -> list[dict[str, Any]]:
             "works": list(agent.works),
         }
         for pool in world.state.pools.values()
-        for agent in pool.agents.values()
+        for _, agent in sorted(pool.agents.items())
     ]

@@ -21,8 +21,11 @@ The one rule of service: the item with the least ``key`` goes first, the agent w
 (rank, idle, id) takes it. Deterministic: no hash order, no clock, no randomness shows in an answer.
 """
 
+from vaxel_router.core.matching.accounts import Account
 from vaxel_router.core.matching.matcher import Matcher
-from vaxel_router.core.matching.predicates import PREDICATES, Rejection, lasting
+from vaxel_router.core.matching.predicates import NEARNESS, PREDICATES, Rejection, lasting
 from vaxel_router.core.matching.shapes import Asks, Profile
 
-__all__ = ["PREDICATES", "Asks", "Matcher", "Profile", "Rejection", "lasting"]
+__all__ = [
+    "NEARNESS", "PREDICATES", "Account", "Asks", "Matcher", "Profile", "Rejection", "lasting",
+]  # fmt: skip

@@ -6,6 +6,7 @@ many like it lie there: whether an entry still counts is asked of its owner, nev
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from vaxel_router.core.matching.heads import Row
@@ -31,7 +32,9 @@ class Pile:
 class Asked(Pile):
     """The items that ask for the same."""
 
-    __slots__ = ("asks", "fits", "index", "lasting", "lasting_at", "ranks", "row", "users")
+    __slots__ = (
+        "asks", "fits", "get_sums", "index", "lasting", "lasting_at", "ranks", "row", "users",
+    )  # fmt: skip
 
     def __init__(self, asks: Asks, index: int) -> None:
         super().__init__()
@@ -43,6 +46,8 @@ class Asked(Pile):
         """The crews with room for them."""
         self.fits: list[Brought] = []
         """The profiles that may take them if there is room, in the order of profiles."""
+        self.get_sums: Callable[[list[int]], tuple[int, ...]] | None = None
+        """Gets the sums of ``fits``; None: to be made anew."""
         self.ranks: dict[Profile, Any] = {}
         self.lasting: Any = None
         """What the accounts keep of it, as of the roster's version ``lasting_at``."""
@@ -68,7 +73,8 @@ class Crew:
     """Agents of the same profile, presence and room; the heap of an open one holds (idle, id)."""
 
     __slots__ = (
-        "codes", "drawn", "heap", "index", "of", "open", "presence", "row", "size", "sums",
+        "codes", "drawn", "heap", "index", "named", "names", "of", "open", "presence", "row",
+        "size", "sums",
     )  # fmt: skip
 
     def __init__(self, of: Brought, presence: str, codes: Codes, index: int) -> None:
@@ -87,7 +93,16 @@ class Crew:
         self.drawn: list[Seat] = []
         """Its members in no order, where one is drawn by lot."""
         self.sums: list[tuple[list[int], int]] = []
-        """What one more of them adds to the sums of the accounts: a list and an amount."""
+        """What one more of them adds to the table's sums: a list, and how much."""
+        self.names: list[str] = []
+        """A heap of their ids, each once, and of those who left since; ``named`` are all in it."""
+        self.named: set[str] = set()
+
+    def code(self, channel: str) -> str:
+        """What rules them out of a channel that the profile has; "" where there is room."""
+        if self.presence != "available":
+            return "presence_" + self.presence
+        return self.codes[self.of.place[channel]]
 
 
 class Seat:

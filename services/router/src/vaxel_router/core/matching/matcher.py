@@ -88,6 +88,8 @@ class Matcher:
         self._refile_preferring(agent_id)
         self._go(seat, self._nowhere)
         self._nowhere.drawn.clear()
+        self._nowhere.names.clear()
+        self._nowhere.named.clear()
         seat.brought.members.discard(agent_id)
         if not seat.brought.members:
             self.table.forget(seat.brought)
@@ -138,6 +140,15 @@ class Matcher:
         before, seat.crew = seat.crew, crew
         before.size -= 1
         crew.size += 1
+        slot = before.of.slot
+        for sums, amount in before.sums:
+            sums[slot] -= amount
+        slot = crew.of.slot
+        for sums, amount in crew.sums:
+            sums[slot] += amount
+        if seat.id not in crew.named:
+            crew.named.add(seat.id)
+            heappush(crew.names, seat.id)
         if self._draw is not None:
             if seat.drawn_at >= 0 and (last := before.drawn.pop()) is not seat:
                 before.drawn[seat.drawn_at], last.drawn_at = last, seat.drawn_at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
+from operator import itemgetter
 
 from vaxel_router.core.matching.classes import Asked, Brought, Codes, Crew
 from vaxel_router.core.matching.heads import Heads
@@ -13,6 +14,12 @@ from vaxel_router.core.matching.traits import Traits, bits
 CLASSES_MIN = 1_024
 """So many classes of a kind are kept before the empty ones are looked for; later twice as many as
 were in use: so a class that comes and goes costs little, and memory follows what is in use."""
+
+FIELD = 24
+"""Bits of a count: sums of several counts are taken at once, side by side in one integer."""
+MASK = (1 << FIELD) - 1
+STATES = ("", "channel_full", "capacity_full", "presence_away", "presence_offline")
+SHIFTS = {state: FIELD * place for place, state in enumerate(STATES)}
 
 NO_KEY = float("inf")
 NO_ENTRY = (NO_KEY,)
@@ -30,6 +37,8 @@ class Table:
         self.crew_at: dict[int, Crew] = {}
         self.slots: list[Brought | None] = []
         self.traits = Traits()
+        self.sums: dict[str, list[int]] = {}
+        """By channel and a profile's slot: how many agents are in which state, side by side."""
         self._limits = {"asked": CLASSES_MIN, "crews": CLASSES_MIN}
 
     def ask(self, asks: Asks) -> Asked:
@@ -40,8 +49,7 @@ class Table:
         self._sweep_asked()
         asked = Asked(asks, self.items.grow())
         self.asked[asks] = self.asked_at[asked.index] = asked
-        fits = (self.slots[slot] for slot in bits(self.traits.fits(asks)))
-        asked.fits = sorted((brought for brought in fits if brought is not None), key=_profile)
+        asked.fits = sorted(self.at(self.traits.fits(asks)), key=_profile)
         for brought in asked.fits:
             brought.asked.add(asked)
             for crew in brought.crews.values():
@@ -61,6 +69,7 @@ class Table:
             if lasting(profile, asked.asks) is None:
                 brought.asked.add(asked)
                 insort(asked.fits, brought, key=_profile)
+                asked.get_sums = None
         return brought
 
     def crew(self, brought: Brought, presence: str, codes: Codes) -> Crew:
@@ -71,6 +80,10 @@ class Table:
         self._sweep_crews()
         crew = Crew(brought, presence, codes, self.idle.grow())
         brought.crews[presence, codes] = self.crew_at[crew.index] = crew
+        for channel in brought.place:
+            sums = self.sums.setdefault(channel, [])
+            sums.extend([0] * (len(self.slots) - len(sums)))
+            crew.sums.append((sums, 1 << SHIFTS[crew.code(channel)]))
         for asked in brought.asked:
             _join(asked, crew)
         return crew
@@ -81,10 +94,30 @@ class Table:
             self._end(crew)
         for asked in brought.asked:
             asked.fits.remove(brought)
+            asked.get_sums = None
             asked.ranks.pop(brought.profile, None)
         self.traits.flip(brought.slot, brought.profile)
         self.slots[brought.slot] = None
         del self.brought[brought.profile]
+
+    def at(self, bitmap: int) -> list[Brought]:
+        """The profiles at the places of the bits that are set."""
+        found = (self.slots[slot] for slot in bits(bitmap))
+        return [brought for brought in found if brought is not None]
+
+    def sum_of(self, asked: Asked) -> int:
+        """How many of those who fit are in which state, side by side."""
+        sums = self.sums.get(asked.asks.channel)
+        if not asked.fits or sums is None:
+            return 0
+        get = asked.get_sums
+        if get is None:
+            sums.extend([0] * (len(self.slots) - len(sums)))
+            slots = [brought.slot for brought in asked.fits]
+            if len(slots) == 1:
+                return sums[slots[0]]
+            get = asked.get_sums = itemgetter(*slots)
+        return sum(get(sums))
 
     def _slot(self) -> int:
         for slot, brought in enumerate(self.slots):

@@ -1,0 +1,173 @@
+"""Why somebody takes an item and others don't: how many each predicate rules out, and the nearest.
+
+Counted by class, from sums that are kept as agents move: the answer is the one that asking each
+agent would give, without asking. Agents are *near* who fail a late predicate; among those, in the
+order of profiles, then of ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from itertools import islice
+from typing import Any
+
+from vaxel_router.core.matching.classes import Asked, Brought, Crew, Item
+from vaxel_router.core.matching.matcher import Matcher
+from vaxel_router.core.matching.predicates import NEARNESS, PREDICATES, lasting
+from vaxel_router.core.matching.table import MASK, SHIFTS
+
+Near = tuple[str, str, dict[str, Any]]
+"""(agent, predicate, what it was about)."""
+
+FULL = ("capacity_full", "channel_full")
+PASSING = PREDICATES[: NEARNESS["presence_offline"] - 1 : -1]
+"""The predicates that can fail for now only, the nearest first."""
+
+
+class Account:
+    """One item's, at the matcher's present instant; to be read before anything changes."""
+
+    def __init__(self, matcher: Matcher, item_id: str) -> None:
+        self._matcher = matcher
+        self._item = matcher.items[item_id]
+        self._barred = _barred(matcher, self._item)
+        self._held = matcher.is_held(item_id)
+        self.candidates = len(matcher.seats)
+        passing = self._passing()
+        self.eligible = passing.pop("", 0)
+        counts = dict(_lasting(matcher, self._item.asked)[0]) | passing
+        self.by_code = {code: counts[code] for code in PREDICATES if counts.get(code)}
+        """In the order of predicates."""
+
+    def nearest(self, most: int) -> list[Near]:
+        """The nearest of those who are ruled out."""
+        found = list(islice(self._near(), most))
+        if len(found) < most:
+            found += _lasting(self._matcher, self._item.asked)[1][: most - len(found)]
+        return found
+
+    def _passing(self) -> dict[str, int]:
+        """How many of those who fit are in which state ("": nothing rules them out)."""
+        asked, table = self._item.asked, self._matcher.table
+        total = table.sum_of(asked)
+        counts = {state: (total >> shift) & MASK for state, shift in SHIFTS.items()}
+        channel = asked.asks.channel
+        for name in self._barred:
+            counts[self._matcher.seats[name].crew.code(channel)] -= 1
+        counts["barred"] = len(self._barred)
+        if self._held:
+            assert self._item.prefer is not None
+            own = self._matcher.seats[self._item.prefer].crew.code(channel)
+            others = counts[""] + counts["channel_full"] + counts["capacity_full"] - 1
+            counts |= {"": 0, "channel_full": 0, "capacity_full": 0, "reserved_for_other": others}
+            counts[own] = 1
+        return counts
+
+    def _near(self) -> Iterator[Near]:
+        for code in PASSING:
+            if code in self.by_code:
+                for name in self._names(code):
+                    yield name, code, self._params(name, code)
+
+    def _names(self, code: str) -> Iterator[str]:
+        item = self._item
+        if code == "barred":
+            yield from self._barred
+            return
+        if self._held and code in FULL:
+            assert item.prefer is not None
+            yield item.prefer
+            return
+        out = {*self._barred, item.prefer} if code == "reserved_for_other" else {*self._barred}
+        for brought in item.asked.fits:
+            crews = [crew for crew in brought.crews.values() if crew.size and self._is(crew, code)]
+            if crews:
+                yield from (name for name in self._members(crews) if name not in out)
+
+    def _is(self, crew: Crew, code: str) -> bool:
+        if code == "reserved_for_other":
+            return crew.presence == "available"
+        return crew.code(self._item.asked.asks.channel) == code
+
+    def _members(self, crews: list[Crew]) -> Iterator[str]:
+        """Their members in the order of ids, found as far as they are wanted."""
+        seats = self._matcher.seats
+        taken: list[tuple[Crew, str]] = []
+        try:
+            while True:
+                least: Crew | None = None
+                for crew in crews:
+                    names = crew.names
+                    while names and not ((seat := seats.get(names[0])) and seat.crew is crew):
+                        crew.named.discard(heappop(names))
+                    if names and (least is None or names[0] < least.names[0]):
+                        least = crew
+                if least is None:
+                    return
+                name = heappop(least.names)
+                taken.append((least, name))
+                yield name
+        finally:
+            for crew, name in taken:
+                heappush(crew.names, name)
+
+    def _params(self, name: str, code: str) -> dict[str, Any]:
+        item, seat = self._item, self._matcher.seats[name]
+        profile = seat.brought.profile
+        match code:
+            case "barred":
+                return {"until_ms": item.barred[name]}
+            case "reserved_for_other":
+                return {"until_ms": item.until}
+            case "channel_full":
+                channel = item.asked.asks.channel
+                place = seat.brought.place[channel]
+                return {"channel": channel, "max": profile.channels[place][2]}
+            case "capacity_full":
+                return {"used": seat.used, "capacity": profile.capacity}
+            case _:
+                return {}
+
+
+def _barred(matcher: Matcher, item: Item) -> list[str]:
+    """Those whom nothing before rules out and who may not take it for now, the nearest first."""
+    seats = matcher.seats
+    names = [
+        name
+        for name, until in item.barred.items()
+        if until > matcher.now
+        and name in seats
+        and seats[name].presence == "available"
+        and item.asked in seats[name].brought.asked
+    ]
+    return sorted(names, key=lambda name: (seats[name].brought.profile, name))
+
+
+NEAR_MAX = 50
+"""So many of those whom a lasting predicate rules out are kept by name for each class."""
+
+
+def _lasting(matcher: Matcher, asked: Asked) -> tuple[dict[str, int], list[Near]]:
+    """Those whom a lasting predicate rules out: the same until the roster changes."""
+    if asked.lasting_at != matcher.roster:
+        table, counts = matcher.table, {}
+        groups: list[tuple[str, list[Brought]]] = []
+        for code, bitmap in table.traits.fails(asked.asks):
+            failing = table.at(bitmap)
+            counts[code] = sum(len(brought.members) for brought in failing)
+            groups.append((code, failing))
+        near: list[Near] = []
+        for _, failing in reversed(groups):
+            near += islice(_failing(asked, failing), NEAR_MAX - len(near))
+        asked.lasting, asked.lasting_at = (counts, near), matcher.roster
+    found: tuple[dict[str, int], list[Near]] = asked.lasting
+    return found
+
+
+def _failing(asked: Asked, failing: list[Brought]) -> Iterator[Near]:
+    for brought in sorted(failing, key=lambda one: one.profile):
+        why = lasting(brought.profile, asked.asks)
+        assert why is not None, "a profile that fits isn't looked at"
+        for name in sorted(brought.members):
+            yield name, why[0], why[1]
