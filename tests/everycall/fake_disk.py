@@ -1,0 +1,120 @@
+"""SQLite and blobs without threads: every statement, commit, read and write can go wrong.
+
+A statement that hangs fails after thirty seconds, as the PostgreSQL driver's deadline has it; a
+file that hangs never answers, as a network file system does.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import aiosqlite
+from everycall.faults import PROCESS, Plan, Process
+
+from vaxel_shared.errors import Retryable
+from vaxel_shared.sql import CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S
+
+BLOBS = {"put_now": "blobs.put", "get_now": "blobs.get"}
+
+
+def _database() -> Exception:
+    asyncio.current_task()
+    return sqlite3.OperationalError("disk I/O error")
+
+
+def _no_database() -> Exception:
+    return ConnectionRefusedError("nobody listens")
+
+
+def _full() -> Exception:
+    return Retryable("blob store: No space left on device; free space or fix rights")
+
+
+class Connections:
+    """Those that were opened, and by which process: a dead one's are rolled back."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._open: list[tuple[Process | None, Any]] = []
+        self._locks: dict[str, Process] = {}
+
+    def lock(self, descriptor: int, _operation: int) -> None:
+        """In place of ``flock``: a file is held by whoever lives."""
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        mine, holder = PROCESS.get(), self._locks.get(path)
+        if holder is not None and holder is not mine and holder.alive:
+            raise BlockingIOError("held")
+        if mine is not None:
+            self._locks[path] = mine
+
+    def bury(self, process: Process) -> None:
+        """What the kernel does with a dead process's files."""
+        for owner, connection in self._open:
+            if owner is process and connection._connection is not None:
+                connection._connection.close()
+                connection._connection = None
+        self._open = [item for item in self._open if item[0] is not process]
+
+    async def connect(self, connection: Any) -> Any:
+        def open_it() -> Any:
+            connection._connection = connection._connector()
+            self._open.append((PROCESS.get(), connection))
+            return connection
+
+        return await self._plan.call(
+            "sql.connect", open_it, _no_database, patience_s=CONNECT_TIMEOUT_S
+        )
+
+    async def execute(self, connection: Any, call: Callable[..., Any], *args: Any) -> Any:
+        name = call.__name__
+        if connection._connection is None:
+            raise ValueError("Connection closed")
+        if name == "commit":
+            return await self._watched("sql.commit", lambda: call(*args))
+        if name not in {"execute", "executemany"}:
+            return call(*args)
+        if args[0].startswith("PRAGMA"):
+            # Power isn't cut here, processes end: what was written stays.
+            return call(args[0].replace("synchronous=FULL", "synchronous=OFF"), *args[1:])
+        return await self._watched("sql.execute", lambda: call(*args))
+
+    async def _watched(self, port: str, do: Callable[[], Any]) -> Any:
+        return await self._plan.call(port, do, _database, patience_s=STATEMENT_TIMEOUT_S)
+
+
+@contextmanager
+def installed(plan: Plan) -> Iterator[Connections]:
+    """In place of aiosqlite's threads and of ``asyncio.to_thread``."""
+    held = Connections(plan)
+
+    def await_(connection: Any) -> Any:
+        return held.connect(connection).__await__()
+
+    async def execute(connection: Any, call: Callable[..., Any], *args: Any, **_: Any) -> Any:
+        return await held.execute(connection, call, *args)
+
+    def stop(connection: Any) -> None:
+        connection._running = False
+        if connection._connection is not None:
+            connection._connection.close()
+            connection._connection = None
+
+    async def to_thread(call: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        port = BLOBS.get(getattr(call, "__name__", ""))
+        if port is None:
+            return call(*args, **named)
+        return await plan.call(port, lambda: call(*args, **named), _full)
+
+    with ExitStack() as stack:
+        one = aiosqlite.core.Connection
+        stack.enter_context(patch.object(one, "__await__", await_))
+        stack.enter_context(patch.object(one, "_execute", execute))
+        stack.enter_context(patch.object(one, "stop", stop))
+        stack.enter_context(patch("asyncio.to_thread", to_thread))
+        stack.enter_context(patch("fcntl.flock", held.lock))
+        yield held
