@@ -1,0 +1,187 @@
+"""The engine with matching as one would write it first: who may take what is asked of everybody.
+
+:class:`NaiveWorld` is a world for which the engine looks at every agent for a work, and at every
+waiting work for an agent. It shares no predicate, no order and no index with the real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+from vaxel_router.core import alerts, cases, contacts, offers, queueing, roster, timers
+from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
+from vaxel_router.core.state import Agent, Pool, Work, World
+from vaxel_router.core.step import Step
+
+CODES = [
+    "not_in_tier", "channel_closed", "skill_missing", "skill_level", "language_missing",
+    "presence_offline", "presence_away", "barred", "reserved_for_other",
+    "channel_full", "capacity_full",
+]  # fmt: skip
+Why = tuple[str, dict[str, Any]]
+
+
+class NaiveWorld(World):
+    """A world that the engine looks at as a whole."""
+
+
+def lacks(agent: Agent, work: Work) -> Why | None:
+    """What an agent lacks for good."""
+    if agent.tier not in work.tiers:
+        return "not_in_tier", {"tier": agent.tier, "tiers": work.tiers}
+    if work.channel not in agent.channels:
+        return "channel_closed", {"channel": work.channel}
+    for skill, least in sorted(work.needs.items()):
+        level = agent.skills.get(skill)
+        if level is None:
+            return "skill_missing", {"skill": skill}
+        if level < least:
+            return "skill_level", {"skill": skill, "level": level, "least": least}
+    if work.speaks and not set(work.speaks) & set(agent.languages):
+        return "language_missing", {"languages": work.speaks}
+    return None
+
+
+def rules_out(pool: Pool, agent: Agent, work: Work, now_ms: int) -> Why | None:
+    """The first thing that keeps an agent from a work."""
+    why = lacks(agent, work)
+    if why is not None:
+        return why
+    if agent.presence != "available":
+        return f"presence_{agent.presence}", {}
+    if work.barred.get(agent.id, 0) > now_ms:
+        return "barred", {"until_ms": work.barred[agent.id]}
+    preferred = pool.agents.get(work.prefer_agent or "")
+    held = (
+        preferred is not None
+        and (work.prefer_until_ms or 0) > now_ms
+        and preferred.presence == "available"
+        and work.barred.get(preferred.id, 0) <= now_ms
+        and lacks(preferred, work) is None
+    )
+    if held and preferred is not agent:
+        return "reserved_for_other", {"until_ms": work.prefer_until_ms}
+    cost, most = agent.channels[work.channel]
+    mine = [(pool.works[w].channel, pool.works[w].cost) for w in agent.works]
+    mine += [(pool.offers[o].channel, pool.offers[o].cost) for o in agent.offers]
+    if sum(channel == work.channel for channel, _ in mine) >= most:
+        return "channel_full", {"channel": work.channel, "max": most}
+    used = sum(each for _, each in mine)
+    if used + cost > agent.capacity:
+        return "capacity_full", {"used": used, "capacity": agent.capacity}
+    return None
+
+
+def _profile(agent: Agent) -> tuple[Any, ...]:
+    channels = tuple((name, *item) for name, item in agent.channels.items())
+    skills, languages = tuple(agent.skills.items()), tuple(agent.languages)
+    return (agent.tier, skills, languages, channels, agent.capacity)
+
+
+def account(pool: Pool, work: Work, now_ms: int) -> tuple[Agent | None, dict[str, Any]]:
+    """The best of those who may take a work, and why the others don't."""
+    able: list[tuple[bool, int, int, str]] = []
+    out: list[tuple[int, tuple[Any, ...], str, Why]] = []
+    for agent in pool.agents.values():
+        why = rules_out(pool, agent, work, now_ms)
+        if why is None:
+            able.append((agent.id != work.prefer_agent, agent.tier, agent.idle_since_ms, agent.id))
+        else:
+            out.append((-CODES.index(why[0]), _profile(agent), agent.id, why))
+    able.sort()
+    out.sort(key=lambda one: one[:3])
+    codes = [why[0] for _, _, _, why in out]
+    explain: dict[str, Any] = {
+        "candidates": len(pool.agents),
+        "eligible": len(able),
+        "by_code": {code: codes.count(code) for code in CODES if code in codes},
+        "rejected": [
+            {"agent_id": name, "code": why[0], "params": why[1]}
+            for _, _, name, why in (out if len(out) <= 50 else out[:5])
+        ],
+        "step": {"id": f"{work.queue}[{work.step}]", "at": work.step_at},
+    }
+    if not able:
+        return None, explain
+    other, tier, idle, name = able[0]
+    terms = [("sticky", int(not other)), ("tier", tier), ("idle_since_ms", idle)]
+    explain["terms"] = [{"code": code, "value": value} for code, value in terms]
+    if len(able) > 1 and able[1][:3] == able[0][:3]:
+        explain["tie_break"] = "agent_id"
+    return pool.agents[name], explain
+
+
+def _waiting(step: Step) -> list[Work]:
+    waiting = [work for work in step.pool.works.values() if work.state == "queued"]
+    return sorted(waiting, key=lambda work: (-work.priority, work.since_ms, work.order))
+
+
+def _match_work(step: Step, work: Work) -> None:
+    if step.policy is None or work.state != "queued" or work.attempts >= OFFERS_PER_WORK_MAX:
+        return
+    winner, explain = account(step.pool, work, step.now_ms)
+    if winner is not None:
+        queueing._offer(step, work, winner, explain)
+
+
+def _match_agent(step: Step, agent: Agent) -> None:
+    if agent.presence != "available" or step.policy is None:
+        return
+    for work in _waiting(step):
+        spent = work.state != "queued" or work.attempts >= OFFERS_PER_WORK_MAX
+        if spent or rules_out(step.pool, agent, work, step.now_ms) is not None:
+            continue
+        if not step.has_room:
+            step.emit("agent.changed", agent_id=agent.id, reason="more_waits")
+            return
+        _match_work(step, work)
+
+
+def _release_reserved(step: Step, agent: Agent, *, beside: Work | None = None) -> None:
+    for work in _waiting(step):
+        if work.prefer_agent != agent.id and work is not beside:
+            continue
+        if not step.has_room:
+            step.emit("agent.changed", agent_id=agent.id, reason="more_waits")
+            return
+        _match_work(step, work)
+
+
+_REAL = {
+    name: getattr(queueing, name) for name in ("match_work", "match_agent", "release_reserved")
+}
+
+
+@contextmanager
+def both_kinds_of_worlds() -> Iterator[None]:
+    """Within it the engine matches a :class:`NaiveWorld` by looking, any other as it does."""
+    naive = {
+        "match_work": _match_work,
+        "match_agent": _match_agent,
+        "release_reserved": _release_reserved,
+    }
+
+    def either(name: str) -> Any:
+        def chosen(step: Step, *given: Any, **named: Any) -> None:
+            kind = naive if isinstance(step.world, NaiveWorld) else _REAL
+            kind[name](step, *given, **named)
+
+        return chosen
+
+    modules = [queueing, offers, cases, roster, contacts, alerts, timers]
+    patches = [
+        mock.patch.object(module, name, either(name))
+        for module in modules
+        for name in naive
+        if hasattr(module, name)
+    ]
+    for patch in patches:
+        patch.start()
+    try:
+        yield
+    finally:
+        for patch in patches:
+            patch.stop()

@@ -1,0 +1,290 @@
+"""Any traffic: commands of every kind that the router reacts to, drawn from one seed.
+
+The commands follow a world: most of them make sense in it, some come too late or from the wrong
+hands. The same seed and the same world give the same commands.
+"""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+from vaxel_router.core.policy import Policy
+from vaxel_router.core.policy import decode as decode_policy
+from vaxel_router.core.state import Case, Offer, Pool, World
+from vaxel_shared.config.routing import policy_version
+from vaxel_shared.contracts import wire
+
+POOL = "support"
+SKILLS = ("billing", "returns", "technical")
+LANGUAGES = ("en", "fi", "sv")
+QUEUES = ("automatic", "billing", "general", "technical", "nowhere")
+BODY = {"body_ref": "body/" + "0" * 64, "body_sha256": "0" * 64, "body_size": 3}
+NOTE = {"note_ref": "note/" + "0" * 64, "note_sha256": "0" * 64, "note_size": 3}
+
+
+class Traffic:
+    """``library`` holds the policies that its commands publish."""
+
+    def __init__(self, seed: int, world: World, agents: int) -> None:
+        self.random = Random(seed)
+        self.world = world
+        self.serial = 0
+        self.now_ms = 1_700_000_000_000
+        self.names = [f"a{i:02}" for i in range(agents)]
+        self.library: dict[str, Policy] = {}
+        self.versions = [self._policy() for _ in range(3)]
+        self.roster: dict[str, dict[str, Any]] = {n: self._profile(n) for n in self.names}
+
+    @property
+    def pool(self) -> Pool:
+        return self.world.pool(POOL)
+
+    def first(self) -> list[bytes]:
+        """What a pool begins with."""
+        return [self._publish(), self._roster()]
+
+    def next(self) -> bytes:
+        """One command more; time has passed, perhaps."""
+        draw = self.random
+        if draw.random() < 0.3:
+            self.now_ms += draw.choice((1, 1_000, 31_000, 301_000, 700_000, 3_700_000))
+        kinds = {
+            self._contact: 30, self._accept: 22, self._decline: 6, self._sent: 8, self._reply: 22,
+            self._end: 6, self._move: 6, self._presence: 7, self._alert: 3, self._repeat: 1,
+            self._profiles: 1.0, self._publish: 0.3,
+        }  # fmt: skip
+        (kind,) = draw.choices(list(kinds), list(kinds.values()))
+        return kind()
+
+    # Customers
+
+    def _contact(self) -> bytes:
+        draw = self.random
+        self.serial += 1
+        thread = draw.choice((self.serial, draw.randint(0, 20)))
+        data = {
+            "contact_id": f"mail-{self.serial}",
+            "conversation_key": f"{POOL}|email|support|{thread}",
+            "customer_id": f"customer-{thread}",
+            "channel": draw.choice(("email", "email", "chat", "voice")),
+            "account": "support",
+            "language": "fi",
+            "queue": draw.choice(QUEUES),
+            "priority": draw.choice((0, 0, 0, 5, -3)),
+            "requires": {
+                "skills": {s: draw.randint(1, 4) for s in SKILLS if draw.random() < 0.15},
+                "languages": [tag for tag in LANGUAGES if draw.random() < 0.3],
+            },
+            "received_at_ms": self.now_ms,
+            "src": [0, self.serial],
+            "rule": {"id": "drawn", "at": "routing.yaml:1"},
+        }
+        return self._command("contact.add", data, id_=f"mail-{self.serial}", kind="customer")
+
+    def _repeat(self) -> bytes:
+        name = f"mail-{self.random.randint(1, self.serial + 1)}"
+        data = {"contact_id": name, "channel": "email"}
+        return self._command("contact.add", data, id_=name, kind="customer")
+
+    # Agents
+
+    def _offer(self) -> Offer | None:
+        offers = self.pool.offers
+        return offers[self.random.choice(sorted(offers))] if offers else None
+
+    def _accept(self) -> bytes:
+        offer = self._offer()
+        if offer is None:
+            return self._contact()
+        token = offer.token if self.random.random() < 0.97 else "1.1"
+        data = {"offer_id": offer.id}
+        return self._command("offer.accept", data, agent=offer.agent_id, token=token)
+
+    def _decline(self) -> bytes:
+        offer = self._offer()
+        if offer is None:
+            return self._contact()
+        data = {"offer_id": offer.id, "reason": "busy"}
+        return self._command("offer.decline", data, agent=offer.agent_id, token=offer.token)
+
+    def _sent(self) -> bytes:
+        offer = self._offer()
+        if offer is None:
+            return self._contact()
+        state = self.random.choice(("sent", "sent", "sent", "failed"))
+        effect = f"effect-{offer.id}"
+        data = {"effect_id": effect, "effect": "offer", "state": state, "offer_id": offer.id}
+        return self._command("delivery.result", data)
+
+    def _case(self) -> Case | None:
+        cases = self.pool.cases
+        return cases[self.random.choice(sorted(cases))] if cases else None
+
+    def _held(self) -> Case | None:
+        held = sorted(w.case_id for w in self.pool.works.values() if w.agent_id is not None)
+        return self.pool.cases[self.random.choice(held)] if held else None
+
+    def _act(self, type_: str, case: Case, data: dict[str, Any]) -> bytes:
+        work = self.pool.works.get(case.work_id or "")
+        if work is None or work.agent_id is None or self.random.random() < 0.05:
+            return self._command(type_, data, kind="supervisor", case=case.id)
+        return self._command(type_, data, agent=work.agent_id, token=work.token, case=case.id)
+
+    def _reply(self) -> bytes:
+        case = self._held()
+        if case is None:
+            return self._accept()
+        then = self.random.choice((None, "open", "waiting", "resolved"))
+        return self._act("case.reply", case, BODY | ({"then": then} if then else {}))
+
+    def _end(self) -> bytes:
+        case = self._held() or self._case()
+        if case is None:
+            return self._contact()
+        wake = {"wake_ms": self.now_ms + 60_000} if self.random.random() < 0.5 else {}
+        type_, data = self.random.choice((
+            ("case.resolve", {}), ("case.wait", {"waits_for": "third_party"} | wake),
+        ))  # fmt: skip
+        return self._act(type_, case, data)
+
+    def _move(self) -> bytes:
+        draw, case = self.random, self._case()
+        if case is None:
+            return self._contact()
+        type_ = draw.choice(("case.transfer", "case.escalate", "case.assign", "case.reopen"))
+        target: dict[str, Any] = {"to_agent": draw.choice(self.names)}
+        if type_ == "case.transfer":
+            target = draw.choice((target, {"to_queue": draw.choice(QUEUES)})) | NOTE
+        elif type_ == "case.escalate":
+            target = draw.choice(({}, {"tier": draw.randint(1, 3)}))
+        elif type_ == "case.assign":
+            target["reason"] = "override"
+            return self._command(type_, target, kind="supervisor", case=case.id)
+        else:
+            target = {}
+        return self._act(type_, case, target)
+
+    def _alert(self) -> bytes:
+        case = self._case()
+        if case is None:
+            return self._contact()
+        data = {
+            "clock": "first_response", "cycle": 0, "stage": "warning", "due_ms": self.now_ms,
+            "tier_at_least": self.random.randint(1, 3), "priority_at_least": self.random.randint(0, 9),
+        }  # fmt: skip
+        return self._command("sla.alert", data, case=case.id)
+
+    def _presence(self) -> bytes:
+        draw = self.random
+        data: dict[str, Any] = {
+            "presence": draw.choice(("available", "available", "away", "offline")),
+            "mode": draw.choice(("keep", "keep_no_new", "return_work")),
+        }
+        if data["presence"] != "available" and draw.random() < 0.5:
+            data["until_ms"] = self.now_ms + draw.choice((1_000, 600_000))
+        name = draw.choice(self.names)
+        return self._command("agent.presence", data, agent=name)
+
+    # Managers
+
+    def _profiles(self) -> bytes:
+        draw = self.random
+        name = draw.choice(self.names)
+        if name in self.roster and draw.random() < 0.4:
+            del self.roster[name]
+        else:
+            self.roster[name] = self._profile(name)
+        return self._roster()
+
+    def _roster(self) -> bytes:
+        self.serial += 1
+        data = {
+            "source": "file",
+            "version": f"v{self.serial}",
+            "directory_ref": "roster/" + "0" * 64,
+            "directory_sha256": "0" * 64,
+            "agents": [self.roster[name] for name in sorted(self.roster)],
+        }
+        return self._command("roster.set", data)
+
+    def _profile(self, name: str) -> dict[str, Any]:
+        draw = self.random
+        channels = draw.sample(("chat", "email", "voice"), draw.randint(1, 3))
+        return {
+            "id": name,
+            "tier": draw.randint(1, 3),
+            "skills": {s: draw.randint(1, 5) for s in SKILLS if draw.random() < 0.7},
+            "languages": {tag: 9 for tag in LANGUAGES if draw.random() < 0.7},
+            "capacity": draw.randint(1, 5),
+            "channels": {
+                c: {"cost": draw.randint(1, 2), "max": draw.randint(1, 3)} for c in channels
+            },
+            "present": draw.random() < 0.8,
+        }
+
+    def _policy(self) -> str:
+        draw = self.random
+
+        def queue(name: str) -> dict[str, Any]:
+            edges = sorted({0, *draw.sample((60_000, 300_000, 1_200_000), draw.randint(0, 3))})
+            steps = []
+            for place, after in enumerate(edges):
+                tiers = list(range(1, 2 + place)) if draw.random() < 0.7 else [1, 2, 3]
+                some = {"skills": {}} if place and draw.random() < 0.3 else {}
+                steps.append(
+                    {"at": f"routing.yaml:{after}", "after_ms": after, "tiers": tiers} | some
+                )
+            skills = {name: draw.randint(1, 3)} if name in SKILLS else {}
+            return {
+                "at": "routing.yaml:1", "name": name, "steps": steps, "skills": skills,
+                "priority": draw.choice((0, 0, 7)), "automatic": name == "automatic",
+                "language_fallback": draw.choice((None, {"after_ms": 600_000, "to": ["en"]})),
+            }  # fmt: skip
+
+        plain = {
+            "at": "routing.yaml:1", "name": POOL, "letter": "S",
+            "queues": [queue(name) for name in QUEUES if name != "nowhere"],
+            "sticky_wait_ms": draw.choice((0, 600_000)), "wrap_up_ms": draw.choice((0, 30_000)),
+            "offer": {
+                "limit_ms": 600_000, "bar_after_decline_ms": draw.choice((0, 1_800_000)),
+                "bar_after_miss_ms": 600_000, "misses_before_away": draw.choice((0, 2)),
+            },
+            "after_reply": {"email": "waiting", "chat": "open"},
+        }  # fmt: skip
+        blob = json.dumps(plain).encode()
+        version = policy_version(blob)
+        self.library[version] = decode_policy(blob)
+        return version
+
+    def _publish(self) -> bytes:
+        version = self.random.choice(self.versions)
+        data = {"kind": "routing", "version": version, "ref": f"policy/{version}"}
+        return self._command("policy.publish", data)
+
+    def _command(
+        self,
+        type_: str,
+        data: dict[str, Any],
+        *,
+        id_: str | None = None,
+        kind: str = "system",
+        agent: str | None = None,
+        token: str | None = None,
+        case: str | None = None,
+    ) -> bytes:
+        self.serial += 1
+        return wire.encode(
+            wire.Command(
+                id=id_ or f"command-{self.serial}",
+                type=type_,
+                pool=POOL,
+                actor=wire.Actor(kind="agent" if agent else kind, id=agent or "somebody"),
+                via="drawn",
+                case_id=case,
+                agent_id=agent,
+                token=token,
+                data=data,
+            )
+        )
