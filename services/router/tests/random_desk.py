@@ -246,7 +246,7 @@ class Traffic:
         plain = {
             "at": "routing.yaml:1", "name": POOL, "letter": "S",
             "queues": [queue(name) for name in QUEUES if name != "nowhere"],
-            "sticky_wait_ms": draw.choice((0, 600_000)), "wrap_up_ms": draw.choice((0, 30_000)),
+            "sticky_wait_ms": draw.choice((0, 600_000, 86_400_000)), "wrap_up_ms": draw.choice((0, 30_000)),
             "offer": {
                 "limit_ms": 600_000, "bar_after_decline_ms": draw.choice((0, 1_800_000)),
                 "bar_after_miss_ms": 600_000, "misses_before_away": draw.choice((0, 2)),
