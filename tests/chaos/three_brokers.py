@@ -64,14 +64,16 @@ FULL = {
     "leader moved": 10,
     "leader frozen": 10,
     "two of three killed": 10,
+    "last one known killed": 10,
     "all three killed": 10,
     "controller killed": 10,
     "brokers restarted in turn": 10,
     "reader killed": 10,
 }
 SHORT = {
-    "leader of decisions killed": 2,
+    "leader of decisions killed": 1,
     "leader of work killed": 1,
+    "last one known killed": 1,
     "leader moved": 1,
     "leader frozen": 1,
     "two of three killed": 1,
@@ -270,6 +272,16 @@ class Run:
                 " records decided"
             )
 
+    def _last_known(self) -> None:
+        """Two come back, and before any client has looked again the third, all it knows, dies."""
+        node = self.leader(DECISIONS)
+        others = [one for one in BROKERS if one != node]
+        self.cluster.kill(*others)
+        time.sleep(self._random.uniform(2, 4))
+        self.cluster.up(*others)
+        self.cluster.whole(map(self.system.topic, USED))
+        self._kill_leader(DECISIONS)
+
     def _all_down(self) -> None:
         self.cluster.kill(*BROKERS)
         self.cluster.up(*BROKERS)
@@ -369,6 +381,7 @@ _DEEDS: dict[str, Callable[[Run], None]] = {
     "leader moved": Run._move,
     "leader frozen": Run._freeze,
     "two of three killed": Run._two_down,
+    "last one known killed": Run._last_known,
     "all three killed": Run._all_down,
     "controller killed": Run._controller,
     "brokers restarted in turn": Run._rolling,

@@ -19,6 +19,7 @@ from aiokafka.conn import collect_hosts
 from aiokafka.errors import KafkaError
 
 from vaxel_shared.errors import Fatal, Retryable
+from vaxel_shared.kafka import rebootstrap
 from vaxel_shared.settings import Settings
 
 REQUEST_TIMEOUT_MS = 10_000
@@ -30,6 +31,8 @@ POLL_MS_MIN, POLL_MS_MAX = 50, 1_000
 
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 """Its log repeats every failed attempt and can quote keys; failures reach us as exceptions."""
+
+rebootstrap.install()
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
