@@ -123,8 +123,24 @@ def _match_work(step: Step, work: Work) -> None:
     if step.policy is None or work.state != "queued" or work.attempts >= OFFERS_PER_WORK_MAX:
         return
     winner, explain = account(step.pool, work, step.now_ms)
-    if winner is not None:
-        queueing._offer(step, work, winner, explain)
+    while winner is not None:
+        first = _owed(step, winner)
+        if first is None or first is work:
+            queueing._offer(step, work, winner, explain)
+            return
+        _match_work(step, first)
+        winner, explain = account(step.pool, work, step.now_ms)
+
+
+def _owed(step: Step, agent: Agent) -> Work | None:
+    """What a full record kept from an agent goes first."""
+    if f"match:{step.pool.name}:{agent.id}" not in step.world.state.timers:
+        return None
+    for work in _waiting(step):
+        spent = work.attempts >= OFFERS_PER_WORK_MAX
+        if not spent and rules_out(step.pool, agent, work, step.now_ms) is None:
+            return work
+    return None
 
 
 def _match_agent(step: Step, agent: Agent) -> None:

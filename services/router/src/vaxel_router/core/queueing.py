@@ -83,8 +83,20 @@ def match_work(step: Step, work: Work) -> None:
     if step.policy is None or work.id not in matcher:
         return
     choice = choose_waiting(matcher, step.pool, work, step.now_ms)
-    if choice is not None and choice.winner is not None:
-        _offer(step, work, choice.winner, choice.explain)
+    while choice is not None and choice.winner is not None:
+        first = _owed(step, choice.winner)
+        if first is None or first == work.id:
+            _offer(step, work, choice.winner, choice.explain)
+            return
+        match_work(step, step.pool.works[first])
+        choice = choose_waiting(matcher, step.pool, work, step.now_ms)
+
+
+def _owed(step: Step, agent: Agent) -> str | None:
+    """What waited longest for an agent whose matching a full record cut short: it goes first."""
+    if f"match:{step.pool.name}:{agent.id}" not in step.world.state.timers:
+        return None
+    return step.matcher.next_item(agent.id, step.now_ms)
 
 
 def match_agent(step: Step, agent: Agent) -> None:

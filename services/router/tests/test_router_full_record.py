@@ -1,0 +1,39 @@
+"""A record that is full in the middle of matching: what it cuts short loses nobody a place."""
+
+from __future__ import annotations
+
+import pytest
+from router_harness import Router
+
+from vaxel_router.core import step
+
+ROUTING = """
+pools:
+  - name: support
+    letter: S
+    offer: {limit: 10m, bar_after_decline: 1m, bar_after_miss: 0s}
+    queues:
+      - name: billing
+        steps: [{after: 0s, tiers: [1]}]
+"""
+ROSTER = """
+agents:
+  - {id: a01, name: A One, email: a01@agents.example, pool: support, tier: 1, skills: {}, languages: {fi: 10}, capacity: 1, channels: {email: {cost: 1, max: 1}}, present: true}
+"""
+
+
+def test_who_waited_longer_is_offered_first_although_the_record_is_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    router = Router(ROUTING, ROSTER)
+    router.contact("m0")
+    older = router.case()
+    router.decline()  # a01 is barred from it for a minute
+    router.contact("m1")
+    younger = router.case()
+    router.wait(120_000)
+    assert router.pool().works[younger.work_id or ""].state == "offered"
+    monkeypatch.setattr(step, "DECISIONS_MAX", 1)
+    router.wait(600_000)
+    assert router.pool().works[older.work_id or ""].state == "offered"
+    router.replay()
