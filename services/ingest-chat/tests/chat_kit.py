@@ -42,6 +42,7 @@ accounts:
   - {id: web, channel: chat, origins: [https://shop.example], pool: main, queue: general}
   - {id: other, channel: chat, origins: [], pool: main, queue: general}
   - {id: partner, channel: webhook, secret_file: partner, pool: main, queue: general}
+  - {id: second, channel: webhook, secret_file: partner, pool: main, queue: general}
   - {id: locked, channel: webhook, secret_file: missing, pool: main, queue: general}
   - {id: alien, channel: webhook, platform: alien, secret_file: partner, pool: main, queue: general}
 """
@@ -57,11 +58,13 @@ class FakeLog:
         self.signals: list[Outgoing] = []
         self.away = False
         self.quiet = False
+        self.waiting = 0
         self.gate: asyncio.Event | None = None
         self._ends = dict.fromkeys(range(PARTITIONS), 0)
 
     async def send_many(self, records: Sequence[Outgoing]) -> list[Ack]:
         if self.gate is not None:
+            self.waiting += 1
             await self.gate.wait()
         if self.away:
             raise Retryable("no acknowledgement; is Kafka up?")
@@ -181,7 +184,10 @@ class Running:
             History(self.settings, self.feed, 1000, 2), self.intake,
         )  # fmt: skip
         self.web = Web(house, self.accounts)
-        hooks = Hooks(self.settings, self.accounts, self.intake, self.keyring, clock)
+        hooks = Hooks(
+            self.settings, accounts=self.accounts, intake=self.intake, keyring=self.keyring,
+            clock=clock, edge=edge,
+        )  # fmt: skip
         routes = [*self.web.routes(), *hooks.routes(), *Pages(self.accounts).routes()]
         self._runner = web.AppRunner(make_app(list, routes), shutdown_timeout=0.1)
         self.stop = asyncio.Event()

@@ -171,6 +171,39 @@ async def test_too_many_at_once_are_told_to_come_back(house: House) -> None:
         assert (await first)[0] == 204
 
 
+async def test_an_account_that_sends_too_much_takes_nobody_elses_place(house: House) -> None:
+    limits = {"hook_requests_burst_max": 3, "hook_requests_per_second_max": 0.1}
+    async with house(**limits) as running:
+        for number in range(3):
+            assert (await post(running, headers=signed(id_=f"m{number}")))[0] == 204
+        where = f"{running.url}/hooks/partner"
+        async with running.http.post(where, data=BODY, headers=signed()) as answer:
+            assert answer.status == 503
+            assert 5 <= int(answer.headers["Retry-After"]) <= 10
+            assert "hook_requests_per_second_max" in await answer.text()
+        assert (await post(running, account="second"))[0] == 204
+    async with house(hook_inflight_per_account_max=1) as running:
+        running.log.gate = asyncio.Event()
+        first = asyncio.ensure_future(post(running))
+        await running.until(lambda: running.log.waiting)
+        assert await post(running) == (503, "busy")
+        second = asyncio.ensure_future(post(running, account="second"))
+        await running.until(lambda: running.log.waiting == 2)
+        running.log.gate.set()
+        assert [(await first)[0], (await second)[0]] == [204, 204]
+
+
+async def test_a_network_that_forges_again_and_again_is_not_even_read(house: House) -> None:
+    async with house(hook_unverified_per_minute_max=3, chat_proxy_hops=1) as running:
+        bad = {"X-Forwarded-For": "203.0.113.7"}
+        for _ in range(3):
+            headers = signed(secret=OTHER) | bad
+            assert await post(running, headers=headers) == (401, "signature_mismatch")
+        assert await post(running, headers=signed() | bad) == (503, "busy")
+        neighbour = {"X-Forwarded-For": "203.0.114.7"}
+        assert await post(running, headers=signed() | neighbour) == (204, "")
+
+
 async def test_a_long_text_stands_on_the_log_by_reference(house: House) -> None:
     async with house() as running:
         data = {"sender": {"id": "u1"}, "text": "x" * 100_000}

@@ -51,11 +51,12 @@ async def build(settings: IngestChatSettings) -> Service:
         send_timeout_ms=settings.chat_send_timeout_ms,
         spool=spool,
     )
+    edge = Edge(settings, lambda: clock.monotonic_ms() / 1000)
     house = House(
         settings=settings,
         keyring=keyring,
         clock=clock,
-        edge=Edge(settings, lambda: clock.monotonic_ms() / 1000),
+        edge=edge,
         feed=feed,
         history=History(
             settings, feed, settings.chat_history_records_max, settings.chat_history_readers_max
@@ -63,7 +64,9 @@ async def build(settings: IngestChatSettings) -> Service:
         intake=intake,
     )
     visitors = Web(house, accounts)
-    hooks = Hooks(settings, accounts, intake, keyring, clock)
+    hooks = Hooks(
+        settings, accounts=accounts, intake=intake, keyring=keyring, clock=clock, edge=edge
+    )
     health = Health(settings)
 
     def not_ready() -> list[str]:

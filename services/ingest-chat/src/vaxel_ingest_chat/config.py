@@ -71,6 +71,15 @@ class IngestChatSettings(Settings):
     """A webhook to its answer: providers wait ten seconds or longer."""
     hook_inflight_max: int = Field(default=200, ge=1)
     """Webhooks handled at once; the others are told to come back."""
+    hook_inflight_per_account_max: int = Field(default=120, ge=1)
+    """Of one account: it doesn't take the others' places."""
+    hook_requests_per_second_max: float = Field(default=100.0, gt=0)
+    """Of one account, over time: far more than a support team can answer."""
+    hook_requests_burst_max: int = Field(default=2_000, ge=1)
+    """Of one account at once: what a provider held back while we were away."""
+    hook_unverified_per_minute_max: int = Field(default=120, ge=1)
+    """Refused webhooks of one network; then its bodies aren't even read. This machine itself is not
+    limited."""
     config_poll_ms: int = Field(default=500, ge=50)
     """How often channels.yaml and the secrets are looked at."""
 

@@ -16,13 +16,17 @@ class Bucket:
 
     def take(self, now_s: float) -> bool:
         """Take one, if there is one."""
-        refill = max(0.0, now_s - self._seen_s) * self._per_second
-        self._tokens = min(self._size, self._tokens + refill)
-        self._seen_s = max(self._seen_s, now_s)
-        if self._tokens < 1:
+        if not self.has(now_s):
             return False
         self._tokens -= 1
         return True
+
+    def has(self, now_s: float) -> bool:
+        """Whether there is one."""
+        refill = max(0.0, now_s - self._seen_s) * self._per_second
+        self._tokens = min(self._size, self._tokens + refill)
+        self._seen_s = max(self._seen_s, now_s)
+        return self._tokens >= 1
 
     @property
     def wait_ms(self) -> int:

@@ -28,6 +28,11 @@ class Buckets:
         self._now_s = now_s
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
+    def look(self, name: str) -> Bucket | None:
+        """The bucket if it is empty; nothing is taken."""
+        found = self._buckets.get(name)
+        return None if found is None or found.has(self._now_s()) else found
+
     def take(self, name: str) -> Bucket | None:
         """None if there was one to take; else the empty bucket."""
         now_s = self._now_s()

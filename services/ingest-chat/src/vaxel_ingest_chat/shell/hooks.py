@@ -13,9 +13,11 @@ from aiohttp import web
 from vaxel_ingest_chat.config import IngestChatSettings
 from vaxel_ingest_chat.shell.accounts import Accounts, Hook
 from vaxel_ingest_chat.shell.body import read_body
+from vaxel_ingest_chat.shell.edge import Edge
+from vaxel_ingest_chat.shell.gate import Closed, HookGate
 from vaxel_ingest_chat.shell.intake import Intake
-from vaxel_shared.channels.platform import Answer, Platform, Request
-from vaxel_shared.channels.receive import Place, later, receive
+from vaxel_shared.channels.platform import Answer, Manifest, Platform, Request
+from vaxel_shared.channels.receive import Place, later, receive, with_headers
 from vaxel_shared.clock import Clock
 from vaxel_shared.crypto.keys import Keyring
 from vaxel_shared.errors import Retryable
@@ -30,17 +32,20 @@ class Hooks:
     def __init__(
         self,
         settings: IngestChatSettings,
+        *,
         accounts: Accounts,
         intake: Intake,
         keyring: Keyring,
         clock: Clock,
+        edge: Edge,
     ) -> None:
         self._settings = settings
+        self._edge = edge
         self._accounts = accounts
         self._intake = intake
         self._keyring = keyring
         self._clock = clock
-        self._inflight = 0
+        self._gate = HookGate(settings, lambda: clock.monotonic_ms() / 1000)
 
     def routes(self) -> list[web.RouteDef]:
         """To add to the service's port."""
@@ -56,20 +61,27 @@ class Hooks:
         if hook.platform is None or not hook.secrets:
             metrics.WEBHOOKS.labels("not_configured").inc()
             return _response(_not_configured())
+        peer = self._edge.peer(request)
+        closed = self._gate.closed(hook.id, peer)
+        if closed is not None:
+            metrics.WEBHOOKS.labels("busy").inc()
+            return _response(_busy(hook.platform.manifest, closed))
         try:
             raw = await self._body(request, hook.platform.manifest.body_bytes_max)
         except TimeoutError:
             metrics.WEBHOOKS.labels("refused").inc()
+            self._gate.refused(peer)
             return problem(408, "body_late", "send it faster: http_body_timeout_ms")
-        if self._inflight >= self._settings.hook_inflight_max:
+        closed = self._gate.enter(hook.id)
+        if closed is not None:
             metrics.WEBHOOKS.labels("busy").inc()
-            detail = "too much at once: hook_inflight_max"
-            return _response(later(hook.platform.manifest, "busy", detail))
-        self._inflight += 1
+            return _response(_busy(hook.platform.manifest, closed))
         try:
             answer = await self._take(request, raw, hook, hook.platform)
         finally:
-            self._inflight -= 1
+            self._gate.leave(hook.id)
+        if 400 <= answer.status < 500:
+            self._gate.refused(peer)
         metrics.WEBHOOK_SECONDS.observe(time.monotonic() - started)
         return _response(answer)
 
@@ -119,6 +131,13 @@ class Hooks:
 def _response(answer: Answer) -> web.Response:
     headers = {"Cache-Control": "no-store", **answer.headers}
     return web.Response(status=answer.status, headers=headers, body=answer.body.encode())
+
+
+def _busy(manifest: Manifest, closed: Closed) -> Answer:
+    """The provider's own "later", not before there is a place."""
+    answer = later(manifest, "busy", closed.detail)
+    wait_s = max(int(answer.headers["Retry-After"]), closed.wait_s)
+    return with_headers(answer, {"Retry-After": str(wait_s)})
 
 
 def _result(status: int) -> str:
