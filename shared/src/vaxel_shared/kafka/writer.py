@@ -130,6 +130,11 @@ class ChainWriter:
                 self._seen(record, judge.state, fold, start)
 
         await scan(self._log, max(base.offset, first), end, visit)
+        if judge.state.seq < known.seq:
+            raise ChainHalt(
+                f"decisions partition {self._partition}: the log ends at seq {judge.state.seq}, and"
+                f" seq {known.seq} was in it: acknowledged decisions were lost; restore the log"
+            )
         if judge.state.seq > known.seq:
             self._misses = 0  # somebody got a record in, perhaps we ourselves
         self._position = judge.state
@@ -137,6 +142,12 @@ class ChainWriter:
 
     def _seen(self, record: ChainRecord, after: ChainState, fold: Fold, start: ChainState) -> None:
         """Take note of a valid record's claim, and fold it if the caller doesn't have it yet."""
+        known = self._position
+        if after.seq == known.seq and after.sha256 != known.sha256:
+            raise ChainHalt(
+                f"decisions partition {self._partition}: seq {known.seq} isn't the record that was"
+                " there: the log was cut and written again; restore it"
+            )
         self._note_claim(record, after)
         if after.seq == start.seq and after.sha256 != start.sha256:
             raise ChainHalt(
