@@ -130,3 +130,46 @@ def test_what_is_no_command_is_refused_by_both(raw):
         wire.decode_command(raw)
     with pytest.raises(ValueError):
         commands.Command.model_validate_json(raw)
+
+
+def test_a_batch_encoded_piece_by_piece_is_the_batch_encoded_at_once() -> None:
+    made = [
+        wire.Decision(
+            type="case.noted", at_ms=1, pool="p", cause="c", data={"n": [1, {"ä": None}]}
+        ),
+        wire.Decision(type="command.refused", at_ms=1, pool="p", cause="c"),
+    ]
+    for count in (0, 1, 2):
+        head = wire.Batch(engine="e", wall_ms=3, tick_ms=4, open="c")
+        batch = wire.batch_of(head, made[:count], [wire.encode(one) for one in made[:count]])
+        assert wire.encode(batch) == msgspec.json.encode(batch)
+        assert wire.decode_batch(wire.encode(batch)) == batch
+        other = msgspec.structs.replace(batch, engine="f")
+        assert wire.encode(other) == msgspec.json.encode(other), "a changed copy is encoded anew"
+
+
+@pytest.mark.parametrize(
+    "decisions",
+    [
+        b'[{"type":"x","at_ms":1,"pool":"p","cause":"c","data":{"a":[1,{"b":2}]}}]',
+        b'[{"type":"x","at_ms":1,"pool":"p","cause":"c"}]',
+        b'[{"type":"x","at_ms":1,"pool":"p","cause":"c","data":{"a":}}]',
+        b'[{"type":"x","at_ms":1,"pool":"p","cause":"c","data":{"a":1]}}]',
+        b'[{"type":"x","at_ms":1,"pool":"p","cause":"c","data":[1]}]',
+        b'[{"type":"x","at_ms":1,"pool":"p","cause":"c","data":{"a":"\xff"}}]',
+        b'[{"type":"x","at_ms":"1","pool":"p","cause":"c","data":{}}]',
+        b'[{"type":"x","at_ms":1,"pool":"p","data":{}}]',
+        b'[{"type":"x","at_ms":1,"pool":"p","cause":"c","data":{"a":1}}',
+    ],
+)
+def test_the_writers_check_takes_what_readers_take(decisions: bytes) -> None:
+    raw = b'{"engine":"e","wall_ms":1,"decisions":' + decisions + b"}"
+    verdicts = []
+    for decode in (wire.decode_batch, wire.check_batch):
+        try:
+            decode(raw)
+        except msgspec.DecodeError:
+            verdicts.append("refused")
+        else:
+            verdicts.append("taken")
+    assert verdicts[0] == verdicts[1]

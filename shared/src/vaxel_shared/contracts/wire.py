@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 
 
-class Actor(msgspec.Struct, frozen=True):
+class Actor(msgspec.Struct, frozen=True, gc=False):
     """See :class:`vaxel_shared.contracts.commands.Actor`."""
 
     kind: str
     id: str
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """See :class:`vaxel_shared.contracts.commands.Command`."""
 
     id: str
@@ -32,7 +32,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     data: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """See :class:`vaxel_shared.contracts.decisions.Decision`."""
 
     type: str
@@ -47,8 +47,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     data: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Batch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """See :class:`vaxel_shared.contracts.decisions.Batch`."""
+class Batch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
+    """See :class:`vaxel_shared.contracts.decisions.Batch`.
+
+    One that was made by :func:`batch_of` knows its own encoding, which :func:`encode` answers.
+    """
 
     engine: str
     wall_ms: int
@@ -82,4 +85,46 @@ def decode_batch(raw: bytes) -> Batch:
 
 def encode(value: Command | Batch | Decision) -> bytes:
     """Deterministic JSON."""
+    if isinstance(value, Batch):
+        known: bytes | None = value.__dict__.get(_KNOWN)
+        if known is not None:
+            return known
     return _encoder.encode(value)
+
+
+def batch_of(head: Batch, decisions: list[Decision], encoded: list[bytes]) -> Batch:
+    """``head`` with these decisions, each already encoded: nothing is encoded a second time."""
+    batch = msgspec.structs.replace(head, decisions=decisions)
+    if decisions:
+        plain = _encoder.encode(head)
+        body = b",".join(encoded)
+        batch.__dict__[_KNOWN] = b"".join((plain[:-1], b',"decisions":[', body, b"]}"))
+    return batch
+
+
+_KNOWN = "encoding"
+
+
+class _Checked(Batch, frozen=True, kw_only=True, omit_defaults=True):
+    """A batch of whose decisions' data only the names are decoded; the rest is read past."""
+
+    decisions: list[_CheckedDecision] = msgspec.field(default_factory=list)  # type: ignore[assignment]
+
+
+class _CheckedDecision(Decision, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    data: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
+
+
+_check_decoder = msgspec.json.Decoder(_Checked)
+
+
+def check_batch(raw: bytes) -> Batch:
+    """As :func:`decode_batch`, for whoever made ``raw`` and only asks whether a reader takes it.
+
+    The values in the data of the answer's decisions are left undecoded.
+    """
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError("not UTF-8") from error
+    return _check_decoder.decode(raw)

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -140,8 +141,15 @@ def genesis(log_id: str, partition: int) -> ChainState:
     return ChainState(log_id, partition, genesis_sha256(log_id, partition))
 
 
-def accept(state: ChainState, offset: int, raw: bytes) -> Accepted | Void:
+Decode = Callable[[bytes], wire.Batch]
+
+
+def accept(
+    state: ChainState, offset: int, raw: bytes, *, decode: Decode = wire.decode_batch
+) -> Accepted | Void:
     """Judge the record at ``offset``; the caller goes on from the answer's ``state``.
+
+    ``decode`` is for the writer alone, who knows what its decisions say: ``wire.check_batch``.
 
     Raises :class:`ChainHalt` where offsets jump, the record belongs to another log, a valid one
     breaks the rules of the chain, or void ones show that somebody writes on another chain.
@@ -163,7 +171,7 @@ def accept(state: ChainState, offset: int, raw: bytes) -> Accepted | Void:
         )
     if header.prev_sha256 != state.sha256:
         return _void(state, header.seq, where)
-    batch = _validated(state, header, body, where)
+    batch = _validated(state, header, body, where, decode)
     return Accepted(_after(state, header, offset, raw), header, batch)
 
 
@@ -183,7 +191,9 @@ def _void(state: ChainState, seq: int, where: str) -> Void:
     return Void(after, seq)
 
 
-def _validated(state: ChainState, header: Header, body: bytes, where: str) -> wire.Batch:
+def _validated(
+    state: ChainState, header: Header, body: bytes, where: str, decode: Decode
+) -> wire.Batch:
     """The body of a record that continues the chain; anything wrong with it halts."""
     if header.version != VERSION:
         raise ChainHalt(
@@ -198,7 +208,7 @@ def _validated(state: ChainState, header: Header, body: bytes, where: str) -> wi
             " the router has a defect"
         )
     try:
-        return wire.decode_batch(body)
+        return decode(body)
     except msgspec.DecodeError as error:
         raise ChainHalt(
             f"{where}: the body of a valid record can't be read; the router has a defect, or the"

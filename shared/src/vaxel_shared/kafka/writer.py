@@ -13,7 +13,6 @@ is always right. One record is under way at a time.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random as _random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -203,11 +202,13 @@ class ChainWriter:
         assert through >= from_ or through_sha256 == at.through_sha256, "no input, no new hash"
         raw = self._encode(batch, from_, through, through_sha256)
         # What our own readers would refuse must never be sent: a defect ends here, not in the log.
-        outcome = chain.accept(at, at.read + 1, raw)
+        outcome = chain.accept(at, at.read + 1, raw, decode=wire.check_batch)
         assert isinstance(outcome, Accepted), "a record made from this position continues it"
         self._ready = False  # whatever happens from here on, cancellation too, until it is judged
         try:
-            ack = await self._log.append(self._key, raw, self._headers(raw, batch.wall_ms))
+            ack = await self._log.append(
+                self._key, raw, self._headers(outcome.state.sha256, batch.wall_ms)
+            )
         except AppendFailed as error:
             raise await self._missed(str(error)) from error
         if ack.offset != outcome.state.offset:
@@ -272,10 +273,10 @@ class ChainWriter:
     def _key(self) -> bytes:
         return str(self._partition).encode()
 
-    def _headers(self, raw: bytes, wall_ms: int) -> Headers:
+    def _headers(self, sha256: bytes, wall_ms: int) -> Headers:
         at = self._position
         event = cloudevents.Event(
-            id=ids.event_id("decisions", at.log_id, str(at.partition), _hex(raw)),
+            id=ids.event_id("decisions", at.log_id, str(at.partition), sha256.hex()),
             type=BATCH_TYPE,
             source="vaxel/router",
             time_ms=wall_ms,
@@ -288,7 +289,3 @@ class ChainWriter:
 def body_bytes(batch: wire.Batch) -> int:
     """What a batch weighs against :data:`chain.BODY_BYTES_MAX`."""
     return len(wire.encode(batch))
-
-
-def _hex(raw: bytes) -> str:
-    return hashlib.sha256(raw).hexdigest()

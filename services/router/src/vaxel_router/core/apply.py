@@ -74,13 +74,20 @@ def remember(world: World, cause: str, at_ms: int) -> None:
     """Remember a command's id; timers are no commands. The oldest days are forgotten."""
     if cause.startswith("timer:") or world.remembers(cause):
         return
+    memory, today = world.state.memory, str(at_ms // DAY_MS)
+    begins = today not in memory
+    memory.setdefault(today, set()).add(fingerprint(cause))
+    world.remembered += 1
+    if begins or world.remembered > MEMORY_IDS_MAX:
+        _forget_days(world, int(today))
+
+
+def _forget_days(world: World, today: int) -> None:
     memory = world.state.memory
-    today = at_ms // DAY_MS
-    memory.setdefault(str(today), set()).add(fingerprint(cause))
     for day in sorted(memory, key=int):
-        total = sum(len(ids) for ids in memory.values())
-        if int(day) != today and (int(day) < today - MEMORY_DAYS or total > MEMORY_IDS_MAX):
-            del memory[day]
+        old = int(day) < today - MEMORY_DAYS or world.remembered > MEMORY_IDS_MAX
+        if int(day) != today and old:
+            world.remembered -= len(memory.pop(day))
 
 
 def _policy_adopted(_world: World, pool: Pool, decision: Decision, _place: Place) -> None:

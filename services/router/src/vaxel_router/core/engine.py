@@ -132,15 +132,15 @@ class Batch:
         self, *, engine: str, state_digest: str | None = None, claim: dict[str, str] | None = None
     ) -> wire.Batch:
         """The body of the record. ``state_digest`` is that of the state before the batch."""
-        batch = wire.Batch(
+        head = wire.Batch(
             engine=engine,
             wall_ms=self._step.wall_ms,
             tick_ms=self._tick_ms,
             state_digest=state_digest,
             claim=claim,
             open=self._open,
-            decisions=self._step.decisions,
         )
+        batch = wire.batch_of(head, self._step.decisions, self._step.encoded)
         finish_batch(self._world, batch)
         return batch
 

@@ -7,12 +7,15 @@ integers, short strings and short lists, and never raise. Replay comes through h
 
 from __future__ import annotations
 
+import functools
+import operator
 import re
 from collections.abc import Mapping
-from typing import Any
+from types import GenericAlias, UnionType
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from vaxel_router.core.engine import Input
 from vaxel_router.core.limits import (
@@ -59,14 +62,59 @@ def _error(command: wire.Command, value: bytes) -> str | None:
         return "invalid_data"
     if not _has_short_languages(command.data):
         return "invalid_data"
-    model = DATA.get(command.type)
-    if model is not None:
+    return None if _keeps_contract(command) else "invalid_data"
+
+
+def _keeps_contract(command: wire.Command) -> bool:
+    """Whether the data is what the type's model says.
+
+    Strict: 1.0 and "1" are no integers, or a state would not survive its own encoding. Shapes that
+    are as strict say yes to nearly all in a tenth of the time; only the model itself says no.
+    """
+    shape = _SHAPES.get(command.type)
+    if shape is not None:
         try:
-            # Strict: 1.0 and "1" are no integers, or a state would not survive its own encoding.
-            model.model_validate_json(msgspec.json.encode(command.data), strict=True)
-        except ValidationError:
-            return "invalid_data"
-    return None
+            msgspec.convert(command.data, shape)
+        except msgspec.ValidationError:
+            pass
+        else:
+            return True
+    model = DATA.get(command.type)
+    if model is None:
+        return True
+    try:
+        model.model_validate_json(msgspec.json.encode(command.data), strict=True)
+    except ValidationError:
+        return False
+    return True
+
+
+def _shape(model: type[BaseModel]) -> type[msgspec.Struct]:
+    """What is never wider than the model: for each field its very type, nested models likewise."""
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    decorators = model.__pydantic_decorators__
+    assert not decorators.field_validators, "a shape knows types only"
+    assert not decorators.model_validators, "a shape knows types only"
+    for name, field in model.model_fields.items():
+        assert not field.metadata, "a shape knows types only"
+        kind = _plain(field.annotation)
+        fields.append((name, kind) if field.is_required() else (name, kind, None))
+    return msgspec.defstruct(model.__name__, fields, kw_only=True, gc=False)
+
+
+def _plain(kind: Any) -> Any:
+    """A type with every model in it replaced by its shape."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return _shape(kind)
+    if get_origin(kind) in (list, dict, tuple):
+        return GenericAlias(get_origin(kind), tuple(map(_plain, get_args(kind))))
+    if get_origin(kind) in (Union, UnionType):
+        return functools.reduce(operator.or_, map(_plain, get_args(kind)))
+    return kind
+
+
+_SHAPES = {name: _shape(model) for name, model in DATA.items()}
+"""Where a model comes to say more than types, its shape must go, or say it as well."""
 
 
 def _is_ordinary(value: bytes) -> bool:

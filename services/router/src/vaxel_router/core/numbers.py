@@ -8,26 +8,34 @@ the log's identity, so a log that was begun anew doesn't give old numbers again.
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _EPOCH = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Without 0, 1, I and O, which people confuse."""
 
 
+_EVEN = {character: value for value, character in enumerate(ALPHABET)}
+_ODD = {character: value * 2 // 36 + value * 2 % 36 for character, value in _EVEN.items()}
+
+
+@cache
+def _epoch(log_id: str) -> str:
+    seed = hashlib.sha256(log_id.encode()).digest()
+    return _EPOCH[seed[0] % 32] + _EPOCH[seed[1] % 32]
+
+
 def case_number(letter: str, log_id: str, counter: int) -> str:
     """The number of a pool's ``counter``-th case."""
-    seed = hashlib.sha256(log_id.encode()).digest()
-    epoch = _EPOCH[seed[0] % 32] + _EPOCH[seed[1] % 32]
+    epoch = _epoch(log_id)
     body = f"{letter}{epoch}{counter:05d}"
     return f"{letter}{epoch}-{counter:05d}-{check_character(body)}"
 
 
 def check_character(body: str) -> str:
     """Luhn mod 36 of a string of digits and capital letters."""
-    total = 0
-    for place, character in enumerate(reversed(body)):
-        value = ALPHABET.index(character) * (2 if place % 2 == 0 else 1)
-        total += value // 36 + value % 36
+    total = sum([_ODD[character] for character in body[::-2]])
+    total += sum([_EVEN[character] for character in body[-2::-2]])
     return ALPHABET[-total % 36]
 
 

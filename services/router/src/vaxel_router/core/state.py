@@ -7,6 +7,7 @@ what restores are checked against. Only :mod:`apply` may change them.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from heapq import heapify, heappop, heappush
 
 import msgspec
@@ -15,7 +16,7 @@ from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
 from vaxel_router.core.matching import Asks, Matcher, Profile
 
 
-class Agent(msgspec.Struct):
+class Agent(msgspec.Struct, gc=False):
     """Somebody who takes work. ``channels``: name → (cost of one work, how many at once)."""
 
     id: str
@@ -36,7 +37,7 @@ class Agent(msgspec.Struct):
     """Pending offers, oldest first."""
 
 
-class Case(msgspec.Struct):
+class Case(msgspec.Struct, gc=False):
     """What people see. ``status``: open, waiting_customer, waiting_third_party, …, resolved."""
 
     id: str
@@ -61,7 +62,7 @@ class Case(msgspec.Struct):
     resolved_ms: int | None = None
 
 
-class Work(msgspec.Struct):
+class Work(msgspec.Struct, gc=False):
     """One stretch of a case. ``state``: queued, offered, assigned, wrapping."""
 
     id: str
@@ -95,7 +96,7 @@ class Work(msgspec.Struct):
     cost: int = 0
 
 
-class Offer(msgspec.Struct):
+class Offer(msgspec.Struct, gc=False):
     """Work shown to an agent; it holds ``cost`` of the agent's capacity."""
 
     id: str
@@ -164,6 +165,7 @@ def digest(state: State) -> str:
     return hashlib.sha256(encode(state)).hexdigest()
 
 
+@lru_cache(maxsize=4_096)
 def fingerprint(command_id: str) -> int:
     """The 8 bytes by which a command id is remembered."""
     return int.from_bytes(hashlib.sha256(command_id.encode()).digest()[:8])
@@ -180,6 +182,8 @@ class World:
         self.state = state
         self.heap = [(due, key) for key, due in state.timers.items()]
         heapify(self.heap)
+        self.remembered = sum(map(len, state.memory.values()))
+        """How many command ids the memory holds."""
         self.matchers = {pool.name: _matcher(pool, state.now_ms) for pool in state.pools.values()}
 
     def pool(self, name: str) -> Pool:
@@ -220,7 +224,10 @@ class World:
     def remembers(self, command_id: str) -> bool:
         """Whether a command of this id was applied within the last days."""
         mark = fingerprint(command_id)
-        return any(mark in day for day in self.state.memory.values())
+        for day in self.state.memory.values():  # noqa: SIM110 - asked twice for every command
+            if mark in day:
+                return True
+        return False
 
 
 PRIORITY_BIAS = 1 << 62

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from vaxel_router.core.apply import apply
 from vaxel_router.core.limits import BATCH_BYTES_MAX, DECISIONS_MAX
 from vaxel_router.core.matching import Matcher
@@ -36,6 +34,7 @@ class Step:
         self.seq = seq
         self.wall_ms = wall_ms
         self.decisions: list[wire.Decision] = []
+        self.encoded: list[bytes] = []
         self.pool: Pool = Pool("-")
         self.now_ms = world.state.now_ms
         self.cause = ""
@@ -104,7 +103,9 @@ class Step:
         )
         index = len(self.decisions)
         self.decisions.append(decision)
-        self._bytes += len(msgspec.json.encode(decision))
+        encoded = wire.encode(decision)
+        self.encoded.append(encoded)
+        self._bytes += len(encoded)
         apply(self.world, decision, (self.seq, index))
 
     def queue(self, name: str) -> Queue | None:
