@@ -1,11 +1,11 @@
 # Everything here works on a fresh clone with nothing but Python >= 3.11: each target makes what it
 # needs first and says what it is doing.
-.PHONY: help setup run test check format bench chaos lock
+.PHONY: help setup run test check format bench chaos chaos-full lock
 .DEFAULT_GOAL := help
 RUN := .venv/bin
 
 help: ## what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 setup: ## .venv with everything pinned in requirements.lock
 	@./tools/setup.sh
@@ -40,6 +40,10 @@ bench: ## every benchmark in bench/ (BENCH=name narrows it)
 chaos: ## kill, freeze, double and cut off everything under load, then judge it (SEED=1 MINUTES=1)
 	@./tools/setup.sh --kafka
 	@$(RUN)/python tests/chaos/chaos.py --seed $(or $(SEED),1) --seconds $$(( $(or $(MINUTES),1) * 60 )) $(CHAOS)
+
+chaos-full: ## every harness at full size, for hours; figures into OUT and docs/figures.md (ONLY=kills,rig)
+	@./tools/setup.sh --kafka
+	@$(RUN)/python tests/chaos/full.py --out $(or $(OUT),.vaxel/chaos) $(if $(ONLY),--only $(ONLY))
 
 lock: setup ## requirements.lock and jgo.lock.toml again, from what they are made of
 	@echo "lock: requirements.lock"

@@ -131,7 +131,7 @@ def test_pauses_double_up_to_the_limit_and_start_over_after_a_steady_life() -> N
 
 def test_who_was_ready_and_was_killed_is_back_at_once_however_often() -> None:
     counter = backoff.Backoff()
-    pauses = [counter.after_death(1_000, killed_ready=True) for _ in range(20)]
+    pauses = [counter.after_death(1_000, from_outside=True) for _ in range(20)]
     assert pauses == [backoff.FIRST_MS] * 20
     assert counter.after_death(1_000) == 2 * backoff.FIRST_MS
 

@@ -1,4 +1,10 @@
-"""How long it took until decisions went on: from kill to the first new one, by the log's own times."""
+"""How long it took until things went on: from a kill to the first that the log shows of it, by the
+log's own times.
+
+Each service leaves a mark of its own on the log; after a kill the first new one says that it is
+back at work. A kill that another kill of the same service followed before that isn't counted: its
+successor is.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +13,12 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 Json = dict[str, Any]
-DECIDERS = ("kill router", "kill broker")
-"""After these nothing can be decided until they are back."""
+IN_FLIGHT_MS = 100
+"""What a killed process had sent lands so late at most; its successor takes longer to start."""
 
 
 @dataclass
@@ -21,30 +28,67 @@ class Recovery:
     decided_ms: list[int] = field(default_factory=list)
     """Append times of records that hold decisions."""
     claims_ms: list[int] = field(default_factory=list)
+    wrote_ms: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """Service → when it appended something: a command, an interaction, a mark of its clocks."""
+    assigned_ms: list[int] = field(default_factory=list)
     contact_ms: dict[str, int] = field(default_factory=dict)
-    """Message-ID of a mail → when it was decided."""
+    """Id of a message → when it was decided."""
 
     def figures(self, faults: Sequence[Json], sent_ms: dict[str, int]) -> dict[str, str]:
-        """p50, p99 and the greatest of each; ``sent_ms``: Message-ID → when it was first sent."""
+        """p50, p99 and the greatest of each; ``sent_ms``: id of a message → when first sent."""
         found: dict[str, list[int]] = defaultdict(list)
         decided, claims = sorted(self.decided_ms), sorted(self.claims_ms)
-        new_mails = sorted(
-            (sent, self.contact_ms[mail])
-            for mail, sent in sent_ms.items()
-            if mail in self.contact_ms
-        )
-        for fault in faults:
-            name, at_ms = fault["fault"], fault["from_ms"]
-            if not name.startswith("kill "):
-                continue
-            since = _next(claims, at_ms) if name == "kill router" else at_ms
-            first = _next(decided, since) if since is not None else None
-            if name in DECIDERS and first is not None:
-                found[f"{name} → next decision"].append(first - at_ms)
-            later = [done for sent, done in new_mails if sent >= at_ms]
-            if later:
-                found[f"{name} → next new mail decided"].append(min(later) - at_ms)
+        wrote = {name: sorted(times) for name, times in self.wrote_ms.items()}
+        kills = _kills(faults)
+        for name, times in kills.items():
+            for at_ms, next_ms in zip(times, [*times[1:], None], strict=True):
+                since = _next(claims, at_ms) if name == "router" else at_ms
+                if name in ("router", "broker"):
+                    back = _next(decided, since + 1) if since is not None else None
+                    label = f"kill {name} → next decision"
+                else:
+                    back = _next(wrote.get(name, []), at_ms + IN_FLIGHT_MS)
+                    label = f"kill {name} → its next record"
+                if back is not None and (next_ms is None or back < next_ms):
+                    found[label].append(back - at_ms)
+        for name, times in kills.items():
+            waits = _first_new(times, sent_ms, self.contact_ms)
+            if waits and name != "sla-monitor":
+                found[f"kill {name} → next new message decided"] += waits
         return {name: describe(values) for name, values in sorted(found.items())}
+
+
+def _kills(faults: Sequence[Json]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for fault in faults:
+        kind, _, name = fault["fault"].partition(" ")
+        if kind == "kill" and name:
+            found[name].append(fault["from_ms"])
+    return {name: sorted(times) for name, times in found.items()}
+
+
+def _first_new(
+    kills_ms: Sequence[int], sent_ms: dict[str, int], contact_ms: dict[str, int]
+) -> list[int]:
+    """After each kill: when the first of the messages that were sent since was decided."""
+    known = sorted((sent, contact_ms[one]) for one, sent in sent_ms.items() if one in contact_ms)
+    first = [0] * len(known)
+    soonest = None
+    for at in range(len(known) - 1, -1, -1):
+        soonest = known[at][1] if soonest is None else min(soonest, known[at][1])
+        first[at] = soonest
+    found = []
+    for kill in kills_ms:
+        at = bisect_left(known, (kill, -1))
+        if at < len(known):
+            found.append(first[at] - kill)
+    return found
+
+
+def greatest_gap(times_ms: Sequence[int]) -> int:
+    """The longest time between two, ms."""
+    ordered = sorted(times_ms)
+    return max((b - a for a, b in pairwise(ordered)), default=0)
 
 
 def describe(values: Sequence[int]) -> str:

@@ -25,8 +25,10 @@ from vaxel_shared.kafka import topics
 from vaxel_shared.settings import PORTS, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = ("router", "triage", "ingest-email", "delivery", "register")
-"""Those whose promises the checker can judge; ``sink`` stands for the world outside."""
+SERVICES = (
+    "router", "triage", "ingest-email", "ingest-chat", "delivery", "register", "sla-monitor",
+)  # fmt: skip
+"""All of ours; ``sink`` stands for the world outside."""
 START_TIMEOUT_S = 180
 START_S_MAX = 20
 PROXY_OFFSET = 50
@@ -144,7 +146,7 @@ class System:
     def vaxel(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command of ours against it."""
         command = [sys.executable, "-m", "vaxel_cli", *words, "--data-dir", str(self.data_dir)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=1_200, check=False)
 
     def stop(self) -> int:
         """Drain and stop; its exit code."""

@@ -44,6 +44,7 @@ def history() -> list[Json]:
 def ended_at(made: list[Json], at_ms: int) -> None:
     """The offer expires so late, and everything after it is as late."""
     made[4]["data"].update(outcome="expired")
+    made[4]["cause"] = "timer:offer:o"
     for later in made[4:]:
         later["at_ms"] = at_ms
 
@@ -160,12 +161,20 @@ def test_the_register_must_show_the_fold(tmp_path: Path, shown: list[Json], diff
 
 def test_from_kill_to_decision_is_read_from_the_log() -> None:
     recovery = Recovery(decided_ms=[10, 45, 50], claims_ms=[1, 40], contact_ms={"m": 50})
+    recovery.wrote_ms["triage"] += [35, 200]
     faults = [{"fault": "kill router", "from_ms": 20}, {"fault": "kill triage", "from_ms": 30}]
     assert recovery.figures(faults, {"m": 31}) == {
         "kill router → next decision": "p50 25 ms, p99 25 ms, max 25 ms, n 1",
-        "kill router → next new mail decided": "p50 30 ms, p99 30 ms, max 30 ms, n 1",
-        "kill triage → next new mail decided": "p50 20 ms, p99 20 ms, max 20 ms, n 1",
+        "kill router → next new message decided": "p50 30 ms, p99 30 ms, max 30 ms, n 1",
+        "kill triage → its next record": "p50 170 ms, p99 170 ms, max 170 ms, n 1",
+        "kill triage → next new message decided": "p50 20 ms, p99 20 ms, max 20 ms, n 1",
     }
+
+
+def test_a_kill_that_another_followed_too_soon_does_not_count() -> None:
+    recovery = Recovery(decided_ms=[10, 90], claims_ms=[1, 80])
+    faults = [{"fault": "kill router", "from_ms": at} for at in (20, 50)]
+    assert recovery.figures(faults, {})["kill router → next decision"].endswith("max 40 ms, n 1")
 
 
 def test_a_gap_in_the_inputs_breaks_the_chain(tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ class Backoff:
 
     deaths: int = 0
 
-    def after_death(self, uptime_ms: int, *, killed_ready: bool = False) -> int:
+    def after_death(self, uptime_ms: int, *, from_outside: bool = False) -> int:
         """The pause in ms after a life of ``uptime_ms``; doubles with each quick death.
 
-        ``killed_ready``: it was ready and somebody's signal ended it. That is no failure of its
-        own, so that it waits as if it were the first, however often it happens.
+        ``from_outside``: it was ready, and somebody's signal ended it. That is no failure of its
+        own: it waits as if it were the first, however often it happens.
         """
-        steady = killed_ready or uptime_ms >= STEADY_MS
+        steady = from_outside or uptime_ms >= STEADY_MS
         self.deaths = 1 if steady else self.deaths + 1
         return min(FIRST_MS << min(self.deaths - 1, 16), MAX_MS)

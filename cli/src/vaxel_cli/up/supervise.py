@@ -65,12 +65,12 @@ class Supervised:
             watcher = asyncio.create_task(self._watch(process))
             status = await process.wait()
             watcher.cancel()
-            killed_ready = self.ready.is_set() and status < 0
+            from_outside = self.ready.is_set() and status <= 0  # a signal, or a drain
             self.ready.clear()
             self.pid = None
             if self._stopping.is_set():
                 return
-            pause_ms = self._backoff.after_death(_now_ms() - started_ms, killed_ready=killed_ready)
+            pause_ms = self._backoff.after_death(_now_ms() - started_ms, from_outside=from_outside)
             await self._after_death(status, pause_ms, log_start)
 
     async def stop(self, timeout_ms: int) -> bool:
