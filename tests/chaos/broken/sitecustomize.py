@@ -25,7 +25,8 @@ def unconfirmed_snapshot() -> None:
     async def save_first(self: Any, *words: Any) -> None:
         at = self._ports.writer.position
         if at.seq % 10 == 9:
-            self._snapshots.take(self.world, at, self._ports.clock.wall_ms(), 0)
+            clock = self._ports.clock
+            self._snapshots.take(self.world, at, clock.wall_ms(), clock.now_ms())
         await commit(self, *words)
 
     Partition._commit = save_first
