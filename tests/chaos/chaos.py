@@ -170,6 +170,7 @@ class Run:
             if self.system.stop() != 0:
                 verdict.broken_chain.append("the system did not stop cleanly")
             verdict.broken_chain += self.rolling.wrong
+            verdict.faults = dict(self.done)
             return verdict
         finally:
             self.system.end()
@@ -338,7 +339,7 @@ def main() -> int:
     verdict = one.whole()
     explain(verdict, one)
     if options.json is not None:
-        kept = {"faults": one.done, "network": one.torment.network, **asdict(verdict)}
+        kept = {"network": one.torment.network, **asdict(verdict)}
         (folder / "verdict.json").write_text(json.dumps(kept, indent=1) + "\n")
         record.write(options.json, *outcome.figures(verdict, one))
     return 1 if verdict.wrong else 0

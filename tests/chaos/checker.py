@@ -74,6 +74,8 @@ class Verdict:
     mails: int = 0
     offers_ended: int = 0
     compared_cases: int = 0
+    faults: dict[str, int] = field(default_factory=dict)
+    """What was done to it, where that is known."""
     commands: int = 0
     """Records of ``vaxel.work``."""
     answered: int = 0
