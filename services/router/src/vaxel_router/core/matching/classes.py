@@ -15,8 +15,12 @@ from vaxel_router.core.matching.shapes import Asks, Profile
 SLACK = 32
 """So many dead entries, or as many as live ones, may lie in a heap before it is made anew."""
 
-Codes = tuple[str, ...]
-"""What rules an agent out of each channel of the profile, in order; "" means there is room."""
+AVAILABLE = "available"
+ROOM, CHANNEL_FULL, CAPACITY_FULL = "", "channel_full", "capacity_full"
+
+State = tuple[str, ...]
+"""What rules an agent out of each channel of the profile, in order (:data:`ROOM`: nothing); or the
+presence alone, of one who isn't available."""
 
 
 class Pile:
@@ -63,7 +67,7 @@ class Brought:
         self.profile = profile
         self.slot = slot
         self.members: set[str] = set()
-        self.crews: dict[tuple[str, Codes], Crew] = {}
+        self.crews: dict[State, Crew] = {}
         self.asked: set[Asked] = set()
         """Classes of items that the profile may take if there is room."""
         self.place = {channel[0]: i for i, channel in enumerate(profile.channels)}
@@ -73,22 +77,22 @@ class Crew:
     """Agents of the same profile, presence and room; the heap of an open one holds (idle, id)."""
 
     __slots__ = (
-        "codes", "drawn", "heap", "index", "named", "names", "of", "open", "presence", "row",
-        "size", "sums",
+        "drawn", "heap", "index", "named", "names", "of", "open", "presence", "row",
+        "size", "state", "sums",
     )  # fmt: skip
 
-    def __init__(self, of: Brought, presence: str, codes: Codes, index: int) -> None:
+    def __init__(self, of: Brought, presence: str, state: State, index: int) -> None:
         self.of = of
         self.presence = presence
-        self.codes = codes
+        self.state = state
         self.index = index
         self.heap: list[tuple[Any, str]] = []
         self.size = 0
         self.row = Row()
         """The classes of items that they have room for."""
-        there = presence == "available"
+        there = presence == AVAILABLE
         self.open = frozenset(
-            name for name, place in of.place.items() if there and not codes[place]
+            name for name, place in of.place.items() if there and state[place] == ROOM
         )
         self.drawn: list[Seat] = []
         """Its members in no order, where one is drawn by lot."""
@@ -100,9 +104,9 @@ class Crew:
 
     def code(self, channel: str) -> str:
         """What rules them out of a channel that the profile has; "" where there is room."""
-        if self.presence != "available":
+        if self.presence != AVAILABLE:
             return "presence_" + self.presence
-        return self.codes[self.of.place[channel]]
+        return self.state[self.of.place[channel]]
 
 
 class Seat:

@@ -6,22 +6,19 @@ from collections.abc import Callable, Collection, Mapping
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from vaxel_router.core.matching.classes import SLACK, Asked, Brought, Crew, Item, Pile, Seat
+from vaxel_router.core.matching.classes import AVAILABLE, SLACK, Asked, Item, Pile, Seat
 from vaxel_router.core.matching.heads import Row
 from vaxel_router.core.matching.shapes import Asks, Profile
-from vaxel_router.core.matching.table import Table
+from vaxel_router.core.matching.team import Draw, Rank, Team
 
-Rank = Callable[[Profile, Asks], Any]
-"""Orders the profiles that an item may go to, by profile and what it asks for; least first."""
 Urgency = Callable[[Asks, int, int], Any]
 """Orders the first items of classes, by what they ask for, key and now; least first."""
-Draw = Callable[[int], int]
-"""A number from 0 up to, not including, the one given."""
-Entry = tuple[Any, Any, str]
-"""(rank, idle, id) of an agent: the least takes it."""
+
+LAPSES_SLACK = 1_000
+"""So many instants may be kept for items that are gone before they are thrown away."""
 
 
-class Matcher:
+class Matcher(Team):
     """Keys of items are integers, no two alike. Presence is available, away or offline.
 
     ``rank`` puts profiles in order before idleness does; left out, lower tiers go first.
@@ -38,17 +35,10 @@ class Matcher:
         urgency: Urgency | None = None,
         draw: Draw | None = None,
     ) -> None:
+        super().__init__(rank=rank, draw=draw)
         self.now = 0
-        self.seats: dict[str, Seat] = {}
         self.items: dict[str, Item] = {}
-        self.table = Table()
-        self.roster = 0
-        """Counts changes of who brings what."""
-        self._rank = rank
         self._urgency = urgency
-        self._draw = draw
-        self._nowhere = Crew(Brought(Profile(), -1), "nowhere", (), -1)
-        """Where an agent stands before joining and after leaving."""
         self._by_key: dict[int, Item] = {}
         self._prefers: dict[str, set[str]] = {}
         self._lapses: list[tuple[int, int, str]] = []
@@ -59,140 +49,24 @@ class Matcher:
     def __contains__(self, item_id: str) -> bool:
         return item_id in self.items
 
-    # Agents
+    # What changes of agents means to items held for them
 
     def join(
-        self, agent_id: str, profile: Profile, *, presence: str = "available", idle: Any = 0
+        self, agent_id: str, profile: Profile, *, presence: str = AVAILABLE, idle: Any = 0
     ) -> None:
-        """A new agent, or another profile, presence and idleness for one; what is held stays."""
-        seat = self.seats.get(agent_id)
-        brought = self.table.bring(profile)
-        before = None
-        if seat is None:
-            seat = self.seats[agent_id] = Seat(agent_id, brought, self._nowhere)
-        elif seat.brought is not brought:
-            before, seat.brought = seat.brought, brought
-            before.members.discard(agent_id)
-        brought.members.add(agent_id)
-        self.roster += 1
-        seat.presence, seat.idle = presence, idle
-        self._move(seat)
-        if before is not None and not before.members:
-            self.table.forget(before)
+        """See :meth:`Team.join`."""
+        super().join(agent_id, profile, presence=presence, idle=idle)
         self._refile_preferring(agent_id)
 
     def leave(self, agent_id: str) -> None:
-        """An agent is gone; what was held for the agent alone may go to anybody."""
-        seat = self.seats.pop(agent_id)
-        self.roster += 1
+        """See :meth:`Team.leave`."""
+        super().leave(agent_id)
         self._refile_preferring(agent_id)
-        self._go(seat, self._nowhere)
-        self._nowhere.drawn.clear()
-        self._nowhere.names.clear()
-        self._nowhere.named.clear()
-        seat.brought.members.discard(agent_id)
-        if not seat.brought.members:
-            self.table.forget(seat.brought)
 
     def set_presence(self, agent_id: str, presence: str, *, idle: Any = None) -> None:
-        """An agent comes or goes."""
-        seat = self.seats[agent_id]
-        seat.presence = presence
-        if idle is not None:
-            seat.idle = idle
-        self._move(seat)
+        """See :meth:`Team.set_presence`."""
+        super().set_presence(agent_id, presence, idle=idle)
         self._refile_preferring(agent_id)
-
-    def hold(self, agent_id: str, channel: str, cost: int, *, idle: Any = None) -> None:
-        """An agent has one more in hand."""
-        seat = self.seats[agent_id]
-        seat.used += cost
-        seat.counts[channel] = seat.counts.get(channel, 0) + 1
-        if idle is not None:
-            seat.idle = idle
-        self._move(seat)
-
-    def free(self, agent_id: str, channel: str, cost: int, *, idle: Any = None) -> None:
-        """An agent has one less in hand."""
-        seat = self.seats[agent_id]
-        seat.used -= cost
-        seat.counts[channel] -= 1
-        if idle is not None:
-            seat.idle = idle
-        self._move(seat)
-
-    def touch(self, agent_id: str, idle: Any) -> None:
-        """Another idleness, and nothing else."""
-        seat = self.seats[agent_id]
-        seat.idle = idle
-        self._move(seat)
-
-    def _move(self, seat: Seat) -> None:
-        """Let the seat stand in the crew that it belongs to now."""
-        crew = self._crew(seat)
-        if crew is not seat.crew:
-            self._go(seat, crew)
-        if crew.open:
-            heappush(crew.heap, (seat.idle, seat.id))
-            self._settle_crew(crew)
-
-    def _go(self, seat: Seat, crew: Crew) -> None:
-        before, seat.crew = seat.crew, crew
-        before.size -= 1
-        crew.size += 1
-        slot = before.of.slot
-        for sums, amount in before.sums:
-            sums[slot] -= amount
-        slot = crew.of.slot
-        for sums, amount in crew.sums:
-            sums[slot] += amount
-        if seat.id not in crew.named:
-            crew.named.add(seat.id)
-            heappush(crew.names, seat.id)
-        if self._draw is not None:
-            if seat.drawn_at >= 0 and (last := before.drawn.pop()) is not seat:
-                before.drawn[seat.drawn_at], last.drawn_at = last, seat.drawn_at
-            seat.drawn_at = len(crew.drawn)
-            crew.drawn.append(seat)
-        if before.open:
-            self._settle_crew(before)
-
-    def _crew(self, seat: Seat) -> Crew:
-        brought, presence = seat.brought, seat.presence
-        codes: tuple[str, ...] = ()
-        if presence == "available":
-            profile, counts, used = brought.profile, seat.counts, seat.used
-            codes = tuple(
-                [
-                    "channel_full"
-                    if counts.get(name, 0) >= most
-                    else "capacity_full"
-                    if used + cost > profile.capacity
-                    else ""
-                    for name, cost, most in profile.channels
-                ]
-            )
-        return brought.crews.get((presence, codes)) or self.table.crew(brought, presence, codes)
-
-    def _settle_crew(self, crew: Crew) -> None:
-        """Throw dead entries off the top, and say what the crew begins with."""
-        heap, seats = crew.heap, self.seats
-        if len(heap) > 2 * crew.size + SLACK:
-            heap[:] = {entry for entry in heap if self._stands(crew, entry)}
-            heapify(heap)
-        while heap:
-            idle, agent_id = heap[0]
-            seat = seats.get(agent_id)
-            if seat is not None and seat.crew is crew and seat.idle == idle:
-                rank = crew.of.profile.tier if self._rank is None else 0
-                self.table.idle.set(crew.index, (rank, idle, agent_id))
-                return
-            heappop(heap)
-        self.table.idle.set(crew.index, None)
-
-    def _stands(self, crew: Crew, entry: tuple[Any, str]) -> bool:
-        seat = self.seats.get(entry[1])
-        return seat is not None and seat.crew is crew and seat.idle == entry[0]
 
     # Items
 
@@ -213,8 +87,9 @@ class Matcher:
         and isn't barred; and whoever is preferred goes before all others even later.
         """
         assert item_id not in self.items, "an item waits once"
-        self.advance(now)
-        asked = self.table.ask(asks)
+        if now > self.now:
+            self.advance(now)
+        asked = self.table.asked.get(asks) or self.table.ask(asks)
         item = Item(item_id, asked, key)
         asked.users += 1
         self.items[item_id] = self._by_key[key] = item
@@ -223,7 +98,12 @@ class Matcher:
         if prefer is not None:
             item.prefer, item.until = prefer, until
             self._prefers.setdefault(prefer, set()).add(item_id)
-        self._file(item)
+            self._file(item)
+            return
+        asked.size += 1
+        heappush(asked.heap, key)
+        if asked.heap[0] == key:
+            self.table.items.set(asked.index, key)
 
     def drop(self, item_id: str) -> None:
         """An item waits no longer; it is no error if it didn't wait."""
@@ -244,10 +124,15 @@ class Matcher:
         self.now = max(self.now, now)
         lapses = self._lapses
         while lapses and lapses[0][0] <= self.now:
-            _, key, item_id = heappop(lapses)
-            item = self.items.get(item_id)
-            if item is not None and item.key == key:
-                self._refile(item)
+            lapse = heappop(lapses)
+            if self._is_due(lapse):
+                self._refile(self.items[lapse[2]])
+        if len(lapses) > 4 * len(self.items) + LAPSES_SLACK:
+            self._lapses = sorted({lapse for lapse in lapses if self._is_due(lapse)})
+
+    def _is_due(self, lapse: tuple[int, int, str]) -> bool:
+        item = self.items.get(lapse[2])
+        return item is not None and item.key == lapse[1]
 
     def in_order(self) -> list[str]:
         """All items, in the order of service."""
@@ -332,7 +217,8 @@ class Matcher:
 
     def next_item(self, agent_id: str, now: int = 0) -> str | None:
         """The first item, in the order of service, that the agent may take now."""
-        self.advance(now)
+        if now > self.now:
+            self.advance(now)
         seat = self.seats.get(agent_id)
         if seat is None or not seat.crew.open:
             return None
@@ -351,13 +237,22 @@ class Matcher:
 
     def _next_plain(self, seat: Seat) -> int | None:
         """The first key of the classes that the seat's crew may take and isn't barred from."""
-        by_key = self._by_key
+        asked = self._first_asked(seat.crew.row)
+        if asked is None:
+            return None
+        key = asked.heap[0]
+        barred = self._by_key[key].barred
+        if not barred or barred.get(seat.id, 0) <= self.now:
+            return key
+        return self._next_unbarred(seat)
+
+    def _next_unbarred(self, seat: Seat) -> int | None:
+        """The same, where the first item is barred: it is lifted out of the way, and so on."""
         lifted: list[tuple[Asked, int]] = []
         found = None
         while (asked := self._first_asked(seat.crew.row)) is not None:
             key = asked.heap[0]
-            barred = by_key[key].barred
-            if not barred or barred.get(seat.id, 0) <= self.now:
+            if self._by_key[key].barred.get(seat.id, 0) <= self.now:
                 found = key
                 break
             lifted.append((asked, heappop(asked.heap)))
@@ -379,7 +274,8 @@ class Matcher:
 
     def choose(self, item_id: str, now: int = 0) -> str | None:
         """The agent who takes this item now: whom it prefers, else the least (rank, idle, id)."""
-        self.advance(now)
+        if now > self.now:
+            self.advance(now)
         item = self.items[item_id]
         if item.prefer is not None:
             if self.may_take(item.prefer, item_id):
@@ -388,7 +284,7 @@ class Matcher:
                 return None
         if self._draw is not None:
             return self._drawn(self._draw, item, self._barred(item))
-        entry = self.first_of(item, self._barred(item))
+        entry = self.first_of(item.asked, self._barred(item))
         return None if entry is None else entry[2]
 
     def is_tied(self, item_id: str, winner: str) -> bool:
@@ -397,7 +293,10 @@ class Matcher:
         if winner == item.prefer:
             return False
         barred = self._barred(item)
-        first, second = self.first_of(item, barred), self.first_of(item, {*barred, winner})
+        first, second = (
+            self.first_of(item.asked, barred),
+            self.first_of(item.asked, {*barred, winner}),
+        )
         return first is not None and second is not None and first[:2] == second[:2]
 
     def may_take(self, agent_id: str, item_id: str) -> bool:
@@ -413,68 +312,6 @@ class Matcher:
         if not item.barred:
             return ()
         return {agent_id for agent_id, until in item.barred.items() if until > self.now}
-
-    def first_of(self, item: Item, barred: Collection[str]) -> Entry | None:
-        """The least (rank, idle, id) of the agents with room for the item, but for these."""
-        lifted: list[tuple[Crew, tuple[Any, str]]] = []
-        found: Entry | None = None
-        while (head := self._first_crew(item.asked)) is not None:
-            rank, crew = head
-            entry = crew.heap[0]
-            if entry[1] not in barred:
-                found = (rank, *entry)
-                break
-            lifted.append((crew, heappop(crew.heap)))
-            self._settle_crew(crew)
-        for crew, entry in lifted:
-            heappush(crew.heap, entry)
-            self._settle_crew(crew)
-        return found
-
-    def _first_crew(self, asked: Asked) -> tuple[Any, Crew] | None:
-        heads, crew_at = self.table.idle, self.table.crew_at
-        if self._rank is None:
-            index = heads.first(asked.row)
-            if index is None:
-                return None
-            crew = crew_at[index]
-            return crew.of.profile.tier, crew
-        best: tuple[Any, Any, int] | None = None
-        for entry, index in heads.among(asked.row):
-            rank = self._rank_of(crew_at[index], asked)
-            if best is None or (rank, entry) < best[:2]:
-                best = (rank, entry, index)
-        return None if best is None else (best[0], crew_at[best[2]])
-
-    def _rank_of(self, crew: Crew, asked: Asked) -> Any:
-        profile = crew.of.profile
-        if self._rank is None:
-            return profile.tier
-        rank = asked.ranks.get(profile)
-        if rank is None:
-            rank = asked.ranks[profile] = self._rank(profile, asked.asks)
-        return rank
-
-    def _drawn(self, draw: Draw, item: Item, barred: Collection[str]) -> str | None:
-        """One of the agents of the least rank with room for the item, each as likely."""
-        out = [self.seats[one] for one in sorted(barred) if one in self.seats]
-        by_rank: dict[Any, list[list[Seat]]] = {}
-        for _, index in self.table.idle.among(item.asked.row):
-            crew = self.table.crew_at[index]
-            able = crew.drawn
-            if any(seat.crew is crew for seat in out):
-                able = [seat for seat in able if seat not in out]
-            if able:
-                by_rank.setdefault(self._rank_of(crew, item.asked), []).append(able)
-        if not by_rank:
-            return None
-        some = by_rank[min(by_rank)]
-        place = draw(sum(map(len, some)))
-        for able in some:
-            if place < len(able):
-                return able[place].id
-            place -= len(able)
-        raise AssertionError("a draw is below its bound")
 
 
 _NOWHERE = Pile()

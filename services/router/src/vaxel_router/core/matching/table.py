@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from operator import itemgetter
 
-from vaxel_router.core.matching.classes import Asked, Brought, Codes, Crew
+from vaxel_router.core.matching.classes import Asked, Brought, Crew, State
 from vaxel_router.core.matching.heads import Heads
 from vaxel_router.core.matching.predicates import lasting
 from vaxel_router.core.matching.shapes import Asks, Profile
@@ -72,14 +72,14 @@ class Table:
                 asked.get_sums = None
         return brought
 
-    def crew(self, brought: Brought, presence: str, codes: Codes) -> Crew:
+    def crew(self, brought: Brought, presence: str, state: State) -> Crew:
         """Those of a profile who are as present and have as much room."""
-        found = brought.crews.get((presence, codes))
+        found = brought.crews.get(state)
         if found is not None:
             return found
         self._sweep_crews()
-        crew = Crew(brought, presence, codes, self.idle.grow())
-        brought.crews[presence, codes] = self.crew_at[crew.index] = crew
+        crew = Crew(brought, presence, state, self.idle.grow())
+        brought.crews[state] = self.crew_at[crew.index] = crew
         for channel in brought.place:
             sums = self.sums.setdefault(channel, [])
             sums.extend([0] * (len(self.slots) - len(sums)))
@@ -151,7 +151,7 @@ class Table:
             return
         for crew in [crew for crew in self.crew_at.values() if not crew.size]:
             self._end(crew)
-            del crew.of.crews[crew.presence, crew.codes]
+            del crew.of.crews[crew.state]
         self._limits["crews"] = max(CLASSES_MIN, 2 * len(self.crew_at))
 
 

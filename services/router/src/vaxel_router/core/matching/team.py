@@ -1,0 +1,259 @@
+"""The agents' side of the matcher: who has what in hand, and who of a class takes next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+from vaxel_router.core.matching.classes import (
+    AVAILABLE,
+    CAPACITY_FULL,
+    CHANNEL_FULL,
+    ROOM,
+    SLACK,
+    Asked,
+    Brought,
+    Crew,
+    Item,
+    Seat,
+    State,
+)
+from vaxel_router.core.matching.shapes import Asks, Profile
+from vaxel_router.core.matching.table import Table
+
+Rank = Callable[[Profile, Asks], Any]
+"""Orders the profiles that an item may go to, by profile and what it asks for; least first."""
+Draw = Callable[[int], int]
+"""A number from 0 up to, not including, the one given."""
+Entry = tuple[Any, Any, str]
+"""(rank, idle, id) of an agent: the least takes it."""
+
+_ONLY_ROOM, _ONLY_CHANNEL_FULL, _ONLY_CAPACITY_FULL = (ROOM,), (CHANNEL_FULL,), (CAPACITY_FULL,)
+"""The states of a profile that has but one channel."""
+
+
+class Team:
+    """Agents by id, each in the crew of those alike."""
+
+    def __init__(self, *, rank: Rank | None, draw: Draw | None) -> None:
+        self.seats: dict[str, Seat] = {}
+        self.table = Table()
+        self.roster = 0
+        """Counts changes of who brings what."""
+        self._rank = rank
+        self._draw = draw
+        self._nowhere = Crew(Brought(Profile(), -1), "nowhere", (), -1)
+        """Where an agent stands before joining and after leaving."""
+
+    def join(
+        self, agent_id: str, profile: Profile, *, presence: str = AVAILABLE, idle: Any = 0
+    ) -> None:
+        """A new agent, or another profile, presence and idleness for one; what is held stays."""
+        seat = self.seats.get(agent_id)
+        brought = self.table.bring(profile)
+        before = None
+        if seat is None:
+            seat = self.seats[agent_id] = Seat(agent_id, brought, self._nowhere)
+        elif seat.brought is not brought:
+            before, seat.brought = seat.brought, brought
+            before.members.discard(agent_id)
+        brought.members.add(agent_id)
+        self.roster += 1
+        seat.presence, seat.idle = presence, idle
+        self._move(seat)
+        if before is not None and not before.members:
+            self.table.forget(before)
+
+    def leave(self, agent_id: str) -> None:
+        """An agent is gone; what was held for the agent alone may go to anybody."""
+        seat = self.seats.pop(agent_id)
+        self.roster += 1
+        self._go(seat, self._nowhere)
+        self._nowhere.drawn.clear()
+        self._nowhere.names.clear()
+        self._nowhere.named.clear()
+        seat.brought.members.discard(agent_id)
+        if not seat.brought.members:
+            self.table.forget(seat.brought)
+
+    def set_presence(self, agent_id: str, presence: str, *, idle: Any = None) -> None:
+        """An agent comes or goes."""
+        seat = self.seats[agent_id]
+        seat.presence = presence
+        if idle is not None:
+            seat.idle = idle
+        self._move(seat)
+
+    def hold(self, agent_id: str, channel: str, cost: int, *, idle: Any = None) -> None:
+        """An agent has one more in hand."""
+        seat = self.seats[agent_id]
+        seat.used += cost
+        seat.counts[channel] = seat.counts.get(channel, 0) + 1
+        if idle is not None:
+            seat.idle = idle
+        self._move(seat)
+
+    def free(self, agent_id: str, channel: str, cost: int, *, idle: Any = None) -> None:
+        """An agent has one less in hand."""
+        seat = self.seats[agent_id]
+        seat.used -= cost
+        seat.counts[channel] -= 1
+        if idle is not None:
+            seat.idle = idle
+        self._move(seat)
+
+    def touch(self, agent_id: str, idle: Any) -> None:
+        """Another idleness, and nothing else."""
+        seat = self.seats[agent_id]
+        seat.idle = idle
+        self._move(seat)
+
+    def _move(self, seat: Seat) -> None:
+        """Let the seat stand in the crew that it belongs to now."""
+        brought = seat.brought
+        state = _room(seat, brought.profile) if seat.presence == AVAILABLE else (seat.presence,)
+        crew = brought.crews.get(state) or self.table.crew(brought, seat.presence, state)
+        before = seat.crew
+        if crew is not before:
+            self._go(seat, crew)
+        if crew.open:
+            heap = crew.heap
+            entry = (seat.idle, seat.id)
+            heappush(heap, entry)
+            if crew is before or len(heap) > SLACK:
+                self._settle_crew(crew)
+            elif heap[0] is entry:  # nothing that this seat left there can be above it
+                self.table.idle.set(crew.index, (self._base(crew), *entry))
+
+    def _base(self, crew: Crew) -> Any:
+        """What goes before idleness in the heads of crews."""
+        return crew.of.profile.tier if self._rank is None else 0
+
+    def _go(self, seat: Seat, crew: Crew) -> None:
+        before, seat.crew = seat.crew, crew
+        before.size -= 1
+        crew.size += 1
+        slot = before.of.slot
+        for sums, amount in before.sums:
+            sums[slot] -= amount
+        slot = crew.of.slot
+        for sums, amount in crew.sums:
+            sums[slot] += amount
+        if seat.id not in crew.named:
+            crew.named.add(seat.id)
+            heappush(crew.names, seat.id)
+        if self._draw is not None:
+            _redraw(seat, before, crew)
+        if before.open:
+            self._settle_crew(before)
+
+    def _settle_crew(self, crew: Crew) -> None:
+        """Throw dead entries off the top, and say what the crew begins with."""
+        heap, seats = crew.heap, self.seats
+        if len(heap) > 2 * crew.size + SLACK:
+            heap[:] = {entry for entry in heap if self._stands(crew, entry)}
+            heapify(heap)
+        while heap:
+            idle, agent_id = heap[0]
+            seat = seats.get(agent_id)
+            if seat is not None and seat.crew is crew and seat.idle == idle:
+                self.table.idle.set(crew.index, (self._base(crew), idle, agent_id))
+                return
+            heappop(heap)
+        self.table.idle.set(crew.index, None)
+
+    def _stands(self, crew: Crew, entry: tuple[Any, str]) -> bool:
+        seat = self.seats.get(entry[1])
+        return seat is not None and seat.crew is crew and seat.idle == entry[0]
+
+    def first_of(self, asked: Asked, barred: Collection[str]) -> Entry | None:
+        """The least (rank, idle, id) of the agents with room for such an item, but for these."""
+        lifted: list[tuple[Crew, tuple[Any, str]]] = []
+        found: Entry | None = None
+        while (head := self._first_crew(asked)) is not None:
+            rank, crew = head
+            entry = crew.heap[0]
+            if entry[1] not in barred:
+                found = (rank, *entry)
+                break
+            lifted.append((crew, heappop(crew.heap)))
+            self._settle_crew(crew)
+        for crew, entry in lifted:
+            heappush(crew.heap, entry)
+            self._settle_crew(crew)
+        return found
+
+    def _first_crew(self, asked: Asked) -> tuple[Any, Crew] | None:
+        heads, crew_at = self.table.idle, self.table.crew_at
+        if self._rank is None:
+            index = heads.first(asked.row)
+            if index is None:
+                return None
+            crew = crew_at[index]
+            return crew.of.profile.tier, crew
+        best: tuple[Any, Any, int] | None = None
+        for entry, index in heads.among(asked.row):
+            rank = self._rank_of(crew_at[index], asked)
+            if best is None or (rank, entry) < best[:2]:
+                best = (rank, entry, index)
+        return None if best is None else (best[0], crew_at[best[2]])
+
+    def _rank_of(self, crew: Crew, asked: Asked) -> Any:
+        profile = crew.of.profile
+        if self._rank is None:
+            return profile.tier
+        rank = asked.ranks.get(profile)
+        if rank is None:
+            rank = asked.ranks[profile] = self._rank(profile, asked.asks)
+        return rank
+
+    def _drawn(self, draw: Draw, item: Item, barred: Collection[str]) -> str | None:
+        """One of the agents of the least rank with room for the item, each as likely."""
+        out = [self.seats[one] for one in sorted(barred) if one in self.seats]
+        by_rank: dict[Any, list[list[Seat]]] = {}
+        for _, index in self.table.idle.among(item.asked.row):
+            crew = self.table.crew_at[index]
+            able = crew.drawn
+            if any(seat.crew is crew for seat in out):
+                able = [seat for seat in able if seat not in out]
+            if able:
+                by_rank.setdefault(self._rank_of(crew, item.asked), []).append(able)
+        if not by_rank:
+            return None
+        some = by_rank[min(by_rank)]
+        place = draw(sum(map(len, some)))
+        for able in some:
+            if place < len(able):
+                return able[place].id
+            place -= len(able)
+        raise AssertionError("a draw is below its bound")
+
+
+def _room(seat: Seat, profile: Profile) -> State:
+    """What rules an available agent out of each channel."""
+    counts, used = seat.counts, seat.used
+    channels, capacity = profile.channels, profile.capacity
+    if len(channels) == 1:  # most have one, and this is asked at every turn
+        ((name, cost, most),) = channels
+        if counts.get(name, 0) >= most:
+            return _ONLY_CHANNEL_FULL
+        return _ONLY_CAPACITY_FULL if used + cost > capacity else _ONLY_ROOM
+    return tuple(
+        [
+            CHANNEL_FULL
+            if counts.get(name, 0) >= most
+            else CAPACITY_FULL
+            if used + cost > capacity
+            else ROOM
+            for name, cost, most in channels
+        ]
+    )
+
+
+def _redraw(seat: Seat, before: Crew, crew: Crew) -> None:
+    """Move a seat between those among whom is drawn; order doesn't matter there."""
+    if seat.drawn_at >= 0 and (last := before.drawn.pop()) is not seat:
+        before.drawn[seat.drawn_at], last.drawn_at = last, seat.drawn_at
+    seat.drawn_at = len(crew.drawn)
+    crew.drawn.append(seat)
