@@ -19,7 +19,7 @@ from pathlib import Path
 if not __package__:  # run as a script: beside it stands chaos.py, which isn't the package
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from chaos import record, rig_apis, rig_zombies
+from chaos import record, rig_apis, rig_awaits, rig_zombies
 from chaos.rig_check import Judgement
 from chaos.rig_place import Place
 from chaos.rig_session import Bench
@@ -36,10 +36,10 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
-async def zombies(count: int, seed: int, folder: Path) -> tuple[record.Figure, Judgement]:
+async def zombies(count: int, seed: int, place: Place) -> tuple[record.Figure, Judgement]:
     """R4."""
     begun = record.begin()
-    bench = await Bench.start(Place(folder), say)
+    bench = await Bench.start(place, say)
     try:
         found = await rig_zombies.run(bench, count, seed)
     finally:
@@ -57,10 +57,10 @@ async def zombies(count: int, seed: int, folder: Path) -> tuple[record.Figure, J
     return figure, found.judgement
 
 
-async def apis(count: int, seed: int, folder: Path) -> tuple[record.Figure, Judgement]:
+async def apis(count: int, seed: int, place: Place) -> tuple[record.Figure, Judgement]:
     """R5."""
     begun = record.begin()
-    bench = await Bench.start(Place(folder), say, triage=True)
+    bench = await Bench.start(place, say, triage=True)
     try:
         found = await rig_apis.run(bench, count, seed)
     finally:
@@ -78,7 +78,30 @@ async def apis(count: int, seed: int, folder: Path) -> tuple[record.Figure, Judg
     return figure, found.judgement
 
 
-KINDS = {"zombies": zombies, "apis": apis}
+async def awaits(count: int, seed: int, place: Place) -> tuple[record.Figure, Judgement]:
+    """R2."""
+    begun = record.begin()
+    waits = place.folder / "waits"
+    bench = await Bench.start(place, say, environment=rig_awaits.environment(waits))
+    try:
+        found = await rig_awaits.run(bench, count, seed, waits)
+    finally:
+        await bench.close()
+    figure = record.figure(
+        "R2",
+        "The router ends at every await of its commit path",
+        begun,
+        n=found.ended.total(),
+        violations=found.judgement.violations,
+        figures=found.figures(),
+        command=f"python tests/chaos/rig.py --awaits {count} --seed {seed}",
+        not_covered=COMMON + " Awaits within aiokafka's own background tasks count as one with"
+        " ours that waits for them; the process may end at any instant of that wait.",
+    )
+    return figure, found.judgement
+
+
+KINDS = {"zombies": zombies, "apis": apis, "awaits": awaits}
 
 
 def main() -> int:
@@ -112,7 +135,15 @@ def _one(name: str, count: int, seed: int, keep: Path | None) -> tuple[record.Fi
     with tempfile.TemporaryDirectory(prefix="vaxel-rig-") as temporary:
         folder = (keep or Path(temporary)) / name
         folder.mkdir(parents=True)
-        return asyncio.run(KINDS[name](count, seed, folder))
+        return asyncio.run(_at(Place(folder), name, count, seed))
+
+
+async def _at(place: Place, name: str, count: int, seed: int) -> tuple[record.Figure, Judgement]:
+    await place.start()
+    try:
+        return await KINDS[name](count, seed, place)
+    finally:
+        await place.stop()
 
 
 if __name__ == "__main__":

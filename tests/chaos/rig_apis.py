@@ -42,6 +42,10 @@ SILENT_S = 15.0
 NUDGE_S = 6.0
 """So long an order may wait for its request; then an owner is killed, so that a start brings one."""
 ORDER_S_MAX = 180.0
+SPANS_S = ((0.8, (1.0, 3.0)), (0.96, (3.0, 12.0)), (1.0, (12.0, 60.0)))
+"""How long something is held back, by share: mostly short."""
+FEW = 20
+"""Up to so many of an API a round waits for none of the long ones."""
 SETTLE_S_MAX = 90.0
 
 
@@ -237,8 +241,10 @@ class _Round:
         if fate in (Fate.CUT, Fate.ANSWER_CUT, Fate.SLOW):
             return 0.0
         drawn = self._draw.random()
-        low, high = (1.0, 3.0) if drawn < 0.8 else (3.0, 12.0) if drawn < 0.96 else (12.0, 60.0)
-        return self._draw.uniform(low, high)
+        for share, span in SPANS_S if self._count > FEW else SPANS_S[:1]:
+            if drawn < share:
+                return self._draw.uniform(*span)
+        return SPANS_S[0][1][1]
 
     async def one(self, api: str, fate: Fate) -> None:
         """One harm, from the order to its end."""

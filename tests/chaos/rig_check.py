@@ -40,6 +40,8 @@ class Judgement:
     assigned: int = 0
     offers_ended: int = 0
     interactions: int = 0
+    junk: int = 0
+    """Inputs that are no commands; each must be rejected, and parked."""
     stale_attempts: int = 0
     """Void records of owners that another had displaced by then."""
     late_landings: int = 0
@@ -107,12 +109,24 @@ class Check:
         self._caused: Counter[tuple[str, str]] = Counter()
         self._valid: dict[int, dict[int, str]] = {}
         """Partition → offset → hash of each valid record."""
+        self._junk: dict[int, set[str]] = {}
+        """Partition → causes by which inputs that are no commands must be rejected."""
 
     def fold(self) -> None:
         """Read and judge everything but the readers."""
         found = self.judgement
         inputs = [self._read("vaxel.work", number) for number in range(PARTITIONS)]
+        parked = {
+            row.value for n in range(PARTITIONS) for row in self._read("vaxel.deadletters", n)
+        }
+        letters = {(said["partition"], said["offset"]) for said in map(json.loads, parked)}
         for number in range(PARTITIONS):
+            junk = [row.offset for row in inputs[number] if _command(row) is None]
+            self._junk[number] = {f"offset:{offset}" for offset in junk}
+            found.junk += len(junk)
+            found.lost += [
+                f"no dead letter of {number} {o}" for o in junk if (number, o) not in letters
+            ]
             self._partition(number, inputs[number])
             self._snapshots(number)
         self._journal(inputs)
@@ -171,7 +185,7 @@ class Check:
         body = json.loads(record.value[chain.HEADER_BYTES :])
         decisions: list[Json] = body.get("decisions", [])
         found.decisions += len(decisions)
-        asked = list(dict.fromkeys(json.loads(row.value)["id"] for row in folded))
+        asked = list(dict.fromkeys(_name(row) for row in folded))
         wanted = set(asked)
         causes = dict.fromkeys(d.get("cause") for d in decisions)
         answered = [cause for cause in causes if cause in wanted]
@@ -183,12 +197,12 @@ class Check:
         for decision in decisions:
             kind = decision["type"]
             self._ownership.see(decision)
-            self._timers.see(decision, number)
+            self._timers.see(decision, number, record.timestamp_ms)
             if kind in CONTACT_OUTCOMES and "contact_id" in decision.get("data", {}):
                 self._outcomes[decision["data"]["contact_id"]] += 1
             elif kind in ONCE and decision.get("cause") in wanted:
                 self._caused[kind, decision["cause"]] += 1
-            elif kind == "input.rejected":
+            elif kind == "input.rejected" and decision["cause"] not in self._junk[number]:
                 found.undecided.append(f"{where}: an input was rejected")
 
     def _snapshots(self, number: int) -> None:
@@ -215,7 +229,7 @@ class Check:
         for line in said:
             rows = (inputs if line["topic"] == "vaxel.work" else interactions)[line["partition"]]
             at = line["offset"]
-            if at >= len(rows) or json.loads(rows[at].value)["id"] != line["id"]:
+            if at >= len(rows) or (json.loads(rows[at].value)["id"] != line["id"]):
                 self.judgement.lost.append(f"{line['topic']} {line['partition']} {at}")
 
     def _interactions(self, inputs: list[list[Stored]]) -> None:
@@ -225,7 +239,9 @@ class Check:
         known: set[str] = set()
         for rows in inputs:
             for row in rows:
-                command = json.loads(row.value)
+                command = _command(row)
+                if command is None:
+                    continue
                 if command["via"] == "triage" and command["id"] not in known:
                     known.add(command["id"])
                     place = command["data"]["src"]
@@ -307,6 +323,21 @@ def _claim(value: bytes) -> str | None:
     except ValueError:
         return None
     return str(claim["run_id"]) if claim else None
+
+
+def _command(row: Stored) -> Json | None:
+    """The command of an input; None where it is none."""
+    try:
+        said = json.loads(row.value)
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def _name(row: Stored) -> str:
+    """What a decision names as its cause."""
+    command = _command(row)
+    return command["id"] if command is not None else f"offset:{row.offset}"
 
 
 def _digest(row: Stored) -> bytes:

@@ -22,6 +22,9 @@ from typing import Any
 from chaos.rig_place import Round, agents, pools
 
 from vaxel_shared import ids
+from vaxel_shared.blobs import FolderBlobs, sha256_of
+from vaxel_shared.config import deployment
+from vaxel_shared.config.routing import pool_policy
 from vaxel_shared.contracts import cloudevents, commands
 from vaxel_shared.contracts.commands import Actor, Command
 from vaxel_shared.contracts.interaction import INTERACTION_TYPE, Interaction, Party
@@ -69,6 +72,7 @@ class Feeder:
         self._handed_over: set[str] = set()
         self._asked: dict[str, str] = {}
         """Conversation of each open case, by case."""
+        self._policies = deployment.load(self.one.folder / "config").routing.pools
         self._journal = (self.one.folder / "journal.jsonl").open("a")
 
     async def run(self) -> None:
@@ -92,11 +96,13 @@ class Feeder:
         while self._due and self._due[0][0] <= now and len(found) < room:
             found.append(heapq.heappop(self._due)[2])
         if not self.quiet.is_set():
-            for pool in self._open:
+            for pool in self._random.sample(list(self._open), len(self._open)):
                 if len(found) < room and self._open[pool] < OPEN_MAX:
                     found.append(self._contact(pool))
-            if self._random.random() < 0.02 and len(found) < room:
-                found += self._presence()
+            if self._random.random() < 0.02:
+                self._presence()
+            if self._random.random() < 0.01:
+                self._policy()
         return found
 
     async def _send(self, producer: Producer, batch: list[Outgoing]) -> None:
@@ -177,14 +183,24 @@ class Feeder:
             self._open[pool] += 1
             self._later(self._random.uniform(0.1, 8), self._contact(pool, key))
 
-    def _presence(self) -> list[Outgoing]:
+    def _presence(self) -> None:
+        """An agent goes away for a while, with or without the work in hand."""
         pool = self._random.choice(pools())
         agent = self._random.choice(agents(pool))
         for presence, after_s in (("away", 0.0), ("available", 1.5)):
             data = {"presence": presence, "mode": self._random.choice(["keep", "return_work"])}
             what = (agent, presence, str(next(self._count)))
             self._later(after_s, _command(pool, "agent.presence", what, data, agent=agent))
-        return []
+
+    def _policy(self) -> None:
+        """A pool's policy is published, a little different each time; its blob comes first."""
+        number = next(self._count)
+        pool = self._random.choice(self._policies)
+        offer = pool.offer.model_copy(update={"bar_after_decline_ms": 1_000 + number})
+        blob = pool_policy(pool.model_copy(update={"offer": offer}))
+        ref = FolderBlobs(self.one.settings.blobs).put_now("policy", blob)
+        data = {"kind": "routing", "version": sha256_of(ref), "ref": ref}
+        self._later(0.0, _command(pool.name, "policy.publish", (ref,), data))
 
     def _contact(self, pool: str, conversation: str | None = None) -> Outgoing:
         number = next(self._count)

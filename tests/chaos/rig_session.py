@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 @dataclass
 class Bench:
-    """What outlives rounds: the broker and the nurseries, which have their code imported."""
+    """What outlives rounds: a place that was started, and nurseries with their code imported."""
 
     place: Place
     routers: Nursery
@@ -44,10 +44,10 @@ class Bench:
         environment: Mapping[str, str] | None = None,
         triage: bool = False,
     ) -> Bench:
-        """Start all that takes long, side by side. ``environment``: what breaks or kills routers."""
+        """Import the services' code. ``environment``: what breaks or ends the routers."""
         offsets = PortOffsets()
         bench = cls(place, Nursery("vaxel_router", offsets), say)
-        starting = [place.start(), bench.routers.start(environment)]
+        starting = [bench.routers.start(environment)]
         if triage:
             bench.triages = Nursery("vaxel_triage", offsets)
             starting.append(bench.triages.start())
@@ -59,7 +59,6 @@ class Bench:
         await self.routers.close()
         if self.triages is not None:
             await self.triages.close()
-        await self.place.stop()
 
 
 @dataclass

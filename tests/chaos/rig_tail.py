@@ -31,6 +31,9 @@ class Tail:
     decided: dict[tuple[int, str], int] = field(default_factory=dict)
     """(partition, run) → records with inputs since it claimed."""
 
+    last: dict[int, bytes] = field(default_factory=dict)
+    """Partition → the bytes of its last record that isn't a claim."""
+
     def __post_init__(self) -> None:
         self._news = asyncio.Condition()
 
@@ -60,7 +63,10 @@ class Tail:
             if record.batch.claim is not None:
                 self.owner[at] = str(record.batch.claim["run_id"])
                 self.claims[at, header.seq] = self.owner[at]
-            elif header.through >= header.from_:
+                self.see(record)
+                continue
+            self.last[at] = record.raw
+            if header.through >= header.from_:
                 key = at, self.owner[at]
                 self.decided[key] = self.decided.get(key, 0) + 1
             self.see(record)

@@ -1,0 +1,288 @@
+"""R2: the router ends at each await of its commit path, as by kill -9, so many times at each.
+
+The places aren't listed by hand: ``waits/sitecustomize.py`` drives the coroutines of a real router
+and writes down wherever they wait. So that they come by all of them, there are rounds with snapshots
+and rounds without, records that landed late (an old one's bytes once more: void, and every restore
+after a failed append begins), inputs that are no commands (parked), and orderly ends. At half of its
+times the process ends before anything else happens, at the others while it waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chaos.rig_check import Judgement
+from chaos.rig_process import KILLED_AT_AN_AWAIT
+from chaos.rig_session import Bench, Session
+
+from vaxel_shared.errors import Retryable
+from vaxel_shared.kafka.log import KafkaPartitionLog
+from vaxel_shared.kafka.topics import DECISIONS, WORK
+
+INSTANCES = 4
+RATE = 60.0
+PER_ROUND = 220
+HOOK = Path(__file__).with_name("waits")
+SNAPSHOTS = {"with snapshots": 5, "without snapshots": 1_000_000}
+LOOK_S = 6.0
+"""How long owners are watched at the beginning of the first round of each kind."""
+EVERY_S = {WORK: 1.5, DECISIONS: 2.0}
+STORM_S = 0.12
+VOIDS_MAX = 20
+REACH_S_MAX = 12.0
+RARE = 0.3
+"""Of the processes; what fewer come by is looked for where there is more trouble."""
+TRIES_MAX = 6
+LATER_MS = (0.1, 6.0)
+SERVING, SAVING, CLOSING = "partition._serve", "snapshotting._write", "partition._close"
+NTH_MAX = {SERVING: 8, SAVING: 3}
+"""Places come by often while an owner serves: not always the first time."""
+
+
+@dataclass
+class Awaits:
+    """What was found and done."""
+
+    seen: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """Place → kind of round → processes that came by."""
+    lives: Counter[str] = field(default_factory=Counter)
+    """Kind of round → processes that there were in it."""
+    ended: Counter[str] = field(default_factory=Counter)
+    at_once: int = 0
+    judgement: Judgement = field(default_factory=Judgement)
+    rounds: int = 0
+
+    def kind(self, place: str) -> str:
+        """The kind of round in which it is reached most often."""
+        return max(SNAPSHOTS, key=lambda kind: self.seen[place][kind] / max(1, self.lives[kind]))
+
+    def is_rare(self, place: str) -> bool:
+        """Whether few come by without further trouble."""
+        kind = self.kind(place)
+        return self.seen[place][kind] < RARE * self.lives[kind]
+
+    def figures(self) -> dict[str, object]:
+        """For the document."""
+        found = self.judgement
+        stages = Counter(_stage(place) for place in self.seen)
+        return {
+            "await places found": len(self.seen),
+            "of them": ", ".join(f"{name} {count}" for name, count in sorted(stages.items())),
+            "ends at them": self.ended.total(),
+            "fewest at one place": min((self.ended[p] for p in self.seen), default=0),
+            "before anything else happened, while it waited": f"{self.at_once},"
+            f" {self.ended.total() - self.at_once}",
+            "owners that claimed": found.owners,
+            "inputs": found.inputs,
+            "of them no commands": found.junk,
+            "records": found.records,
+            "void records": found.void_records,
+            "decisions": found.decisions,
+            "snapshots": found.snapshots,
+        }
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What the routers' nursery is told."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return {"PYTHONPATH": str(HOOK), "VAXEL_TEST_WAITS": str(folder)}
+
+
+async def run(bench: Bench, count: int, seed: int, waits: Path) -> Awaits:
+    """Each place so many times; places that are found on the way too."""
+    all_ = Awaits()
+    for kind in SNAPSHOTS:
+        await _round(bench, all_, kind, seed, waits, [])
+    while not all_.judgement.wrong:
+        left = [
+            (place, number)
+            for place in sorted(all_.seen)
+            for number in range(all_.ended[place], count)
+        ]
+        if not left:
+            break
+        all_.rounds += 1
+        random.Random(seed + all_.rounds).shuffle(left)
+        for kind in SNAPSHOTS:
+            todo = [one for one in left if all_.kind(one[0]) == kind][:PER_ROUND]
+            if todo and not all_.judgement.wrong:
+                await _round(bench, all_, kind, seed + all_.rounds, waits, todo)
+        bench.say(
+            f"awaits: {len(all_.seen)} places, {all_.ended.total()} of"
+            f" {count * len(all_.seen)} ends; {all_.judgement.inputs} inputs,"
+            f" {all_.judgement.violations} violations"
+        )
+    return all_
+
+
+async def _round(
+    bench: Bench, all_: Awaits, kind: str, seed: int, waits: Path, todo: list[tuple[str, int]]
+) -> None:
+    """A log of its own: without anything to do its owners are only watched."""
+    session = Session(bench, seed, RATE, INSTANCES, snapshot_records=SNAPSHOTS[kind])
+    async with session:
+        trouble = Trouble(session)
+        troubling = asyncio.create_task(trouble.run())
+        if todo:
+            queue = iter(todo)
+            lanes = [_kill(session, i, queue, all_, trouble) for i in range(INSTANCES)]
+        else:
+            lanes = [_watch(session, i) for i in range(INSTANCES)]
+        await asyncio.gather(*lanes)
+        troubling.cancel()
+        with suppress(asyncio.CancelledError):
+            await troubling
+        for instance in range(INSTANCES):
+            await session.owner(instance)
+        judgement = await session.judged()
+    all_.judgement.add(judgement)
+    for places in _collected(waits):
+        all_.lives[kind] += 1
+        for place in places:
+            all_.seen[place][kind] += 1
+
+
+async def _watch(session: Session, instance: int) -> None:
+    """Two owners, one after the other: from genesis and from what the first one left.
+
+    An orderly end takes a snapshot, so where none are wanted the end is another.
+    """
+    saves = session.snapshot_records < SNAPSHOTS["without snapshots"]
+    for _ in range(2):
+        owner = await session.owner(instance)
+        await asyncio.sleep(LOOK_S)
+        owner.signal(signal.SIGTERM if saves else signal.SIGKILL)
+        await owner.ended(12)
+
+
+async def _kill(
+    session: Session,
+    instance: int,
+    queue: Iterator[tuple[str, int]],
+    all_: Awaits,
+    trouble: Trouble,
+) -> None:
+    """One owner after another that ends where it is told."""
+    draw = session.random
+    for place, number in queue:
+        later_ms = 0.0 if number % 2 == 0 else draw.uniform(*LATER_MS)
+        most = max((n for part, n in NTH_MAX.items() if part in place), default=1)
+        for attempt in range(TRIES_MAX):
+            kill = {
+                "VAXEL_TEST_KILL": place,
+                "VAXEL_TEST_KILL_NTH": str(draw.randint(1, most) if attempt == 0 else 1),
+                "VAXEL_TEST_KILL_AFTER_MS": str(later_ms),
+            }
+            if attempt or all_.is_rare(place):
+                trouble.stormy.add(instance)
+                if session.snapshot_records < SNAPSHOTS["without snapshots"]:
+                    kill["VAXEL_SNAPSHOT_RECORDS"] = "1"
+            if await _ends_there(session, instance, kill, closing=place.startswith(CLOSING)):
+                all_.ended[place] += 1
+                all_.at_once += later_ms == 0
+                break
+        else:
+            session.misbehaved.append(f"not reached: {place}")
+        trouble.stormy.discard(instance)
+        if attempt > 1:
+            session.bench.say(f"awaits: took {attempt + 1} tries: {place}")
+
+
+async def _ends_there(
+    session: Session, instance: int, kill: dict[str, str], *, closing: bool
+) -> bool:
+    """Whether an owner came to the place, and ended."""
+    owner = await session.owner(instance, kill)
+    if closing:
+        await session.decides(owner, instance, session.random.randint(1, 3))
+        owner.signal(signal.SIGTERM)
+    code = await owner.ended(REACH_S_MAX)
+    if code is None:
+        owner.signal(signal.SIGKILL)
+        await owner.ended(10)
+    elif code not in (0, 1, KILLED_AT_AN_AWAIT):
+        session.misbehaved.append(f"{owner.log.name} ended with {code}\n{owner.last_words()}")
+    return code == KILLED_AT_AN_AWAIT
+
+
+class Trouble:
+    """Records that land late and inputs that are no commands, on each partition now and then.
+
+    ``stormy`` partitions have them all the time: places that are reached only where two things meet.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.stormy: set[int] = set()
+        self._session = session
+        self._voids: dict[int, tuple[int, int]] = {}
+        self._logs = {
+            (topic, number): KafkaPartitionLog(session.one.settings, topic, number)
+            for topic in (WORK, DECISIONS)
+            for number in range(INSTANCES)
+        }
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        draw = self._session.random
+        due = {key: time.monotonic() + draw.uniform(0, EVERY_S[key[0]]) for key in self._logs}
+        try:
+            while True:
+                await asyncio.sleep(0.03)
+                for (topic, number), at in due.items():
+                    if at <= time.monotonic():
+                        every_s = STORM_S if number in self.stormy else EVERY_S[topic]
+                        due[topic, number] = time.monotonic() + every_s
+                        with suppress(Retryable):
+                            await self._append(topic, number)
+        finally:
+            for log in self._logs.values():
+                await log.close()
+
+    async def _append(self, topic: str, number: int) -> None:
+        if topic == WORK:
+            ends = self._session.feeder.ends
+            ack = await self._logs[topic, number].append(b"rig", b"no command", [])
+            ends[number] = max(ack.offset, ends.get(number, -1))
+            return
+        tail = self._session.tail
+        late, seq = tail.last.get(number), tail.seq[number]
+        since, count = self._voids.get(number, (-1, 0))
+        count = count + 1 if since == seq else 1
+        # Void records where nobody writes valid ones are a fork, and every reader halts: not that.
+        if late is not None and count <= (VOIDS_MAX if number in self.stormy else 1):
+            self._voids[number] = seq, count
+            await self._logs[topic, number].append(b"rig", late, [])
+
+
+def _collected(waits: Path) -> Iterator[set[str]]:
+    """What each process of a round has written down."""
+    for file in sorted(waits.iterdir()):
+        yield set(file.read_text().splitlines())
+        file.unlink()
+
+
+def _stage(place: str) -> str:
+    """Which part of the path a place belongs to."""
+    for part, name in (
+        ("partition._close", "end"),
+        ("snapshotting._write", "snapshot"),
+        ("writer.claim", "claim"),
+        ("partition._restore", "restore"),
+        ("partition._open_reader", "open the input"),
+        ("intake.prepare", "prepare"),
+        ("writer.append", "append"),
+        ("partition._tick", "tick"),
+        ("topic_reader.poll", "read"),
+        ("topic_reader.close", "let go of the input"),
+    ):
+        if part in place:
+            return name
+    return "wait before the next try"
