@@ -75,7 +75,7 @@ class Plan:
     seconds: float = 600
     factor: float = 10
     rate: float | None = None
-    port_offset: int = 26_000
+    port_offset: int = 19_700
     rates: tuple[float, ...] = (10, 20, 40, 80, 120, 160, 240, 320)
     drain_s: float = DRAIN_S_MAX
     after_s: float = AFTER_S
@@ -173,13 +173,17 @@ class Overload:
             ["nice", "-n", str(NICE), *command], stdout=subprocess.PIPE, text=True
         ) as process:
             began = time.monotonic()
-            while True:
-                try:
-                    text, _ = process.communicate(timeout=PROGRESS_S)
-                    break
-                except subprocess.TimeoutExpired:
-                    if progress:
-                        self._tell(time.monotonic() - began)
+            try:
+                while process.poll() is None:
+                    try:
+                        process.wait(PROGRESS_S)
+                    except subprocess.TimeoutExpired:
+                        if progress:
+                            self._tell(time.monotonic() - began)
+                assert process.stdout is not None
+                text = process.stdout.read()
+            finally:
+                process.kill()  # whoever ends us early ends it as well
         found = json.loads(text)
         counts = Counter(found.pop("counts"))
         return Load(**found, counts=counts)
@@ -396,7 +400,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--factor", type=float, default=10, help="of the sustainable rate")
     parser.add_argument("--rate", type=float, help="the sustainable rate, if it is known")
-    parser.add_argument("--port-offset", type=int, default=26_000)
+    parser.add_argument("--port-offset", type=int, default=19_700)
     parser.add_argument("--json", type=Path, help="where to write the figures as well")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="vaxel-overload-"))

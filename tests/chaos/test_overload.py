@@ -24,7 +24,7 @@ def test_overload_is_refused_politely_and_leaves_nothing_behind(tmp_path: Path) 
         seconds=20,
         factor=10,
         rate=25,
-        port_offset=26_000 + os.getpid() % 1_500,
+        port_offset=18_000 + os.getpid() % 1_500,
         after_s=5,
         drain_s=90,
     )
