@@ -28,7 +28,7 @@ IGNORED, DECLINED = 0.10, 0.05
 """The share of offers that an agent lets pass, and of those that one declines."""
 AWAY = 0.004
 """How often an agent goes away, at each look, and comes back by itself after some seconds."""
-FORGOTTEN_S = 16.0
+FORGOTTEN_S = 40.0
 
 Step = tuple[str, dict[str, Any]]
 

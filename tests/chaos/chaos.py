@@ -65,14 +65,14 @@ RESTLESS = {
     r"sticky_wait: 1h": "sticky_wait: 4s",
 }
 """And so do the queues' steps, wrap-ups, cases and reservations."""
-PROMISE = Promise(first_response_ms=12_000, resolution_ms=40_000, warn_share=0.5)
+PROMISE = Promise(first_response_ms=30_000, resolution_ms=90_000, warn_share=0.5)
 SLA = """
 calendars: [{name: always, zone: Europe/Helsinki, hours: always}]
 policies:
   - name: everything
     calendar: always
-    first_response: 12s
-    resolution: 40s
+    first_response: 30s
+    resolution: 90s
     warn_at: [50]
     on_warning: {priority_at_least: 20}
     on_breach: {tier_at_least: 2}
