@@ -85,6 +85,7 @@ class Broker:
         self.clock = BrokerClock(timeline)
         self.partitions: dict[str, Partition] = {}
         self.down = False
+        self.latency_us = 2_000
         self.weights: dict[Fate, float] = {}
         """How often an append meets which fate; none while nothing is to go wrong."""
         self.fates: dict[Fate, int] = dict.fromkeys(Fate, 0)
@@ -156,11 +157,11 @@ class Link:
         self.broker = broker
         self.cut = False
         self.slow = 1
-        self._rng = rng
+        self._random = rng.random
 
     def latency(self) -> int:
         """Microseconds for one way."""
-        return (200 + int(self._rng.random() * 2_000)) * self.slow
+        return (200 + int(self._random() * self.broker.latency_us)) * self.slow
 
 
 class Client:

@@ -151,7 +151,7 @@ class Facts:
     """What the decisions say of works, offers, agents and deadlines, folded by other code."""
 
     def __init__(self) -> None:
-        self.contacts: Counter[str] = Counter()
+        self.contacts: dict[str, Json] = {}
         self.conversations: dict[str, list[str]] = defaultdict(list)
         self.works: dict[str, Json] = {}
         self.cases: dict[str, Json] = {}
@@ -160,6 +160,7 @@ class Facts:
         self.effects: Counter[str] = Counter()
         self.timers = 0
         self._cause = ""
+        self._queued_so_far = 0
         self._due: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
 
@@ -232,9 +233,7 @@ class Facts:
         data, case_id = d["data"], d["case_id"]
         contact = data.get("contact_id")
         if contact is not None:
-            self.contacts[contact] += 1
-            if self.contacts[contact] > 1:
-                raise Violation(f"contact {contact} was decided twice")
+            self._once(contact, d)
             self.conversations[data["conversation_key"]].append(contact)
         if d["type"] == "case.opened":
             if case_id in self.cases:
@@ -249,6 +248,15 @@ class Facts:
             self._arm(f"wake:{case_id}", None)
         elif self.cases[case_id]["status"] != "open":
             raise Violation(f"a contact joined {case_id}, which is {self.cases[case_id]}")
+
+    def _once(self, contact: str, d: Json) -> None:
+        """Again only after longer than ids are remembered, and from a later record: see 4."""
+        before, src = self.contacts.get(contact), d["data"]["src"]
+        if before is not None and not (
+            d["at_ms"] - before["at_ms"] > MEMORY_MS - 86_400_000 and src[1] > before["src"][1]
+        ):
+            raise Violation(f"contact {contact} was decided twice")
+        self.contacts[contact] = {"at_ms": d["at_ms"], "src": src}
 
     def _case_waiting(self, d: Json, _place: tuple[int, int]) -> None:
         self.cases[d["case_id"]]["status"] = "waiting"
@@ -276,10 +284,11 @@ class Facts:
         if work_id in self.works:
             raise Violation(f"work {work_id} was queued twice")
         case["work"] = work_id
+        self._queued_so_far += 1
         self.works[work_id] = {
             "case": d["case_id"], "pool": d["pool"], "owner": None, "offer": None, "token": None,
             "waits": True, "queue": data["queue"], "priority": data["priority"],
-            "since": data["since_ms"], "order": len(self.works), "needs": data["requires"],
+            "since": data["since_ms"], "order": self._queued_so_far, "needs": data["requires"],
             "channel": case["channel"], "attempts": 0,
             "tiers": data["tiers"], "prefer": data.get("prefer_agent"),
             "barred": dict(data.get("barred") or {}), "next": data.get("next_ms"), "cost": 0,
@@ -364,7 +373,9 @@ class Facts:
     def _assigned(self, d: Json, place: tuple[int, int]) -> None:
         work, agent = self.works[d["work_id"]], self.agents[d["agent_id"]]
         if work["owner"] is not None:
-            raise Violation(f"{d['work_id']} is {work['owner']}'s, and was given to {d['agent_id']}")
+            raise Violation(
+                f"{d['work_id']} is {work['owner']}'s, and was given to {d['agent_id']}"
+            )
         if work["offer"] is not None:
             raise Violation(f"{d['work_id']} was given to {d['agent_id']} while it was offered")
         work["owner"], work["waits"] = d["agent_id"], False

@@ -26,13 +26,10 @@ class Faults:
     def start(self, until: int) -> None:
         """Begin; the last fault comes before ``until``."""
         self._on = True
-        kinds = self._world.plan.faults
-        when = 0
-        while kinds:
-            when += int(self._rng.expovariate(1) * self._world.plan.fault_every_ms * MS) + 1
-            if when >= until:
-                break
-            self._world.timeline.at(when, self._strike, self._rng.choice(kinds))
+        plan = self._world.plan
+        for _ in range(plan.faults_count if plan.faults else 0):
+            when = self._rng.randrange(until)
+            self._world.timeline.at(when, self._strike, self._rng.choice(plan.faults))
 
     def dies(self) -> bool:
         """Whether a process is killed at this call of its."""
@@ -54,10 +51,12 @@ class Faults:
             for old in service.olds:
                 old.kill()
             service.link.cut, service.link.slow = False, 1
+            service.rate, service.wall_offset_ms = 1.0, 0
             service.wanted = name == "router-0" or not name.startswith("router-")
             if service.process is not None and service.process.alive:
                 service.process.loop.resume()
                 service.process.loop.drift(1.0)
+                service.process.wall_offset_ms = 0
                 if not service.wanted:
                     service.process.kill()
             service.start()
@@ -139,12 +138,15 @@ class Faults:
         broker.down = True
         self._for(8, lambda: setattr(broker, "down", False))
 
-    def _outage(self, seconds: int = 3_600) -> None:
+    def _outage(self, seconds: int = 3_600) -> bool | None:
         """Everything is down for an hour; nothing of what people do meanwhile gets anywhere."""
         world = self._world
+        if self.counts["outage"] >= 2:
+            return False
         for service in world.services.values():
             service.kill()
         world.timeline.skip(seconds * SECOND)
+        return None
 
     def _long_outage(self) -> bool | None:
         """Longer than command ids are remembered."""
@@ -185,7 +187,7 @@ class Faults:
 
     def _wall_jump(self) -> None:
         service = self._victim()
-        service.wall_offset_ms += self._rng.choice([-3_600_000, -5_000, 5_000, 3_600_000])
+        service.wall_offset_ms += self._rng.choice(self._world.plan.wall_jumps)
         if service.process is not None:
             service.process.wall_offset_ms = service.wall_offset_ms
 

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from typing import Any
 
 import msgspec
-from simulation.world import house, people, plan, timeline, verdict
+from simulation.world import clocks, delivering, house, people, plan, timeline, verdict
 from simulation.world.broker import Broker, Link
 from simulation.world.checker import Checker, Violation
 from simulation.world.disk import Disk
@@ -24,10 +24,10 @@ from vaxel_router.core import step
 from vaxel_shared.errors import Fatal, Retryable
 from vaxel_shared.kafka.chain import ChainHalt
 from vaxel_shared.kafka.log import Acknowledged, OffsetGone, RawRecord
-from vaxel_shared.kafka.topics import DECISIONS, INTERACTIONS, WORK
+from vaxel_shared.kafka.topics import CLOCKS, DECISIONS, INTERACTIONS, WORK
 
-LIVENESS = 1_200 * SECOND
-"""Longer than any bar or pause there is; what isn't done by then never will be."""
+LIVENESS = 7_200 * SECOND
+"""Longer than any bar, pause and moved clock; what isn't done by then never will be."""
 
 
 class Failed(AssertionError):
@@ -47,9 +47,9 @@ class History:
         self.plan = plan.make(seed, contacts=contacts)
         self.timeline = Timeline()
         self.broker = Broker(self.timeline, self._rng("broker"))
+        self.broker.latency_us = self.plan.latency_us
         self.disk = Disk(self.timeline, self._rng("disk"))
         self.checker = Checker(LOG_ID)
-        self.traces = house.Traces(self.checker)
         self.people = people.People(self.broker, self._edge(), self._rng("people"), self.plan)
         self.runs = 0
         self.routers: dict[str, Any] = {}
@@ -60,6 +60,13 @@ class History:
         self.services: dict[str, house.Service] = {}
         self._service("triage", self.triage.main)
         self._service("register", self.register.main)
+        self.delivery = delivering.Delivery(self, self._rng("relay"))
+        self.clocks = clocks.Clocks(self, self._rng("faust"))
+        if "delivery" in self.plan.services:
+            self._service("delivery", self.delivery.main)
+        if "clocks" in self.plan.services:
+            self._service("sla-projector", self.clocks.project)
+            self._service("sla-clocks", self.clocks.fold)
         for number in range(self.plan.routers):
             self._service(f"router-{number}", house.router_main(self, f"router-{number}"))
         self.broker.partition(WORK).watch = self._work
@@ -113,25 +120,41 @@ class History:
             service.start()
         self.broker.weights = {f: weight for f, weight in self.plan.fates.items() if weight}
         rng, when = self._customers, SECOND
-        for number in range(self.plan.contacts):
+        left = list(range(self.plan.contacts))
+        while left:
             when += int(rng.expovariate(1) * self.plan.spacing_ms * MS)
-            self.timeline.at(when, self._write, number)
+            for number in left[: rng.randint(1, self.plan.burst)]:
+                self.timeline.at(when + rng.randrange(10 * MS), self._write, number)
+                left.remove(number)
         for _ in range(self.plan.stirs):
             self.timeline.at(rng.randrange(when + 1), self.people.stir)
         self.faults.start(when)
-        self.timeline.run(when + 5 * SECOND)
+        self.timeline.run(when + 3 * SECOND)
 
     def _liveness(self) -> None:
         self.calm = self.people.calm = self.edge.calm = True
         self.story.append(f"{self.timeline.now / SECOND:.3f} faults off")
         self.faults.heal()
-        self.people.publish(self.plan.policies[0])
-        self.people.roster(plan.rescuers())
+        self._rescue()
+        # Again: what somebody sent before, and again until it was acknowledged, may have come since.
+        self.timeline.after(15 * SECOND, self._rescue)
+        self.timeline.after(90 * SECOND, self._rescue)
         begun = self.timeline.now
         self.timeline.after(2 * SECOND, self._sweep)
-        self.timeline.run(begun + LIVENESS, self._is_done)
+        self.timeline.after(SECOND, self._look)
+        self.timeline.run(begun + LIVENESS)
         if not self._is_done():
             raise Violation(f"not done after {LIVENESS // SECOND} s without faults: {self.left()}")
+
+    def _rescue(self) -> None:
+        self.people.publish(self.plan.policies[0])
+        self.people.roster(plan.rescuers())
+
+    def _look(self) -> None:
+        if self._is_done():
+            self.timeline.stop()
+        else:
+            self.timeline.after(700 * MS, self._look)
 
     def _sweep(self) -> None:
         self.people.sweep()
@@ -149,13 +172,18 @@ class History:
             and not checker.facts.open_cases
             and self.register.cursor is not None
             and self.register.cursor.seq == checker.valid[-1].seq
+            and ("delivery" not in self.plan.services or delivering.is_done(self))
+            and ("clocks" not in self.plan.services or clocks.is_done(self))
         )
 
     def left(self) -> str:
         """What isn't done."""
         checker = self.checker
+        rows = self.delivery.rows
+        effects = [rows.effects[name] for name in list(rows.undone)[:3]]
         return (
-            f"unacked {len(self.edge.unacked)}, accepted {len(self.accepted)} of"
+            f"effects {effects}, clocks {self.clocks.folded} of"
+            f" {self.broker.partition(CLOCKS).end} known {self.clocks.known_ms}, unacked {len(self.edge.unacked)}, accepted {len(self.accepted)} of"
             f" {self.plan.contacts}, triaged {self.triage.committed} of"
             f" {self.broker.partition(INTERACTIONS).end}, folded {checker.valid[-1].through + 1} of"
             f" {len(checker.work)}, cases {checker.facts.open_cases}, register"

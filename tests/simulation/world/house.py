@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 from simulation.world.broker import Client, Link, WorldLog
-from simulation.world.checker import Violation
+from simulation.world.checker import Checker, Violation
 from simulation.world.plan import POOL
 from simulation.world.routing import LOG_ID, Router, settings
 from simulation.world.timeline import MS, SECOND, Process
@@ -18,7 +18,7 @@ from vaxel_register.core.projection import project
 from vaxel_register.core.rows import Rows, fold
 from vaxel_shared.contracts import wire
 from vaxel_shared.errors import Fatal, Retryable
-from vaxel_shared.kafka.reader import ChainCursor, DecisionsReader
+from vaxel_shared.kafka.reader import ChainCursor, ChainRecord, DecisionsReader
 from vaxel_shared.kafka.topics import DECISIONS, INTERACTIONS, WORK
 from vaxel_shared.settings import Settings
 
@@ -81,7 +81,7 @@ class Register:
     async def main(self, process: Process, link: Link) -> None:
         world = self._world
         client = Client(process, link, world.dies)
-        reader = reader_of(client, self.cursor)
+        reader = reader_of(world, "register", client, self.cursor)
         await reader.start()
         while True:
             try:
@@ -92,37 +92,46 @@ class Register:
             for record in records:
                 changes = []
                 place = {"partition": 0, "offset": record.offset, "seq": record.header.seq}
-                for index, decision in enumerate(record.batch.decisions):
-                    changes += project(decision, **place, index=index)
+                if "register" in world.plan.checks:
+                    for index, decision in enumerate(record.batch.decisions):
+                        changes += project(decision, **place, index=index)
                 await client.here()
                 # One transaction: what was read, and how far.
                 fold(self.rows, changes)
-                world.traces.read("register", record, self.cursor)
                 self.cursor = record.cursor
                 for index, decision in enumerate(record.batch.decisions):
                     world.people.see(decision, (record.header.seq, index))
 
 
-def reader_of(client: Client, cursor: ChainCursor | None) -> DecisionsReader:
+def reader_of(world: Any, who: str, client: Client, cursor: ChainCursor | None) -> DecisionsReader:
     """The real reader, over the simulated log, from where a service's store says."""
-    log = WorldLog(client, client.broker.partition(DECISIONS))
-    cursors = {} if cursor is None else {0: cursor}
-    return DecisionsReader(WARM if cursor else COLD, cursors, logs={0: log}, log_id=LOG_ID)
+    return TracedReader(world.checker, who, client, cursor)
 
 
-class Traces:
-    """Every reader's trace is the chain as the checker sees it: no other record, none left out."""
+class TracedReader(DecisionsReader):
+    """Its trace must be the chain as the checker sees it: no other record, and none left out."""
 
-    def __init__(self, checker: Any) -> None:
+    def __init__(
+        self, checker: Checker, who: str, client: Client, cursor: ChainCursor | None
+    ) -> None:
+        log = WorldLog(client, client.broker.partition(DECISIONS))
+        cursors = {} if cursor is None else {0: cursor}
+        super().__init__(WARM if cursor else COLD, cursors, logs={0: log}, log_id=LOG_ID)
         self._checker = checker
+        self._who = who
+        self._seq = -1 if cursor is None else cursor.seq
 
-    def read(self, who: str, record: Any, cursor: ChainCursor | None) -> None:
-        """``who`` stored the effects of a record, after those up to ``cursor``."""
-        valid, seq = self._checker.valid, record.header.seq
-        if seq != (cursor.seq + 1 if cursor is not None else 0):
-            raise Violation(f"{who} read seq {seq} after {cursor and cursor.seq}")
-        if seq >= len(valid) or valid[seq].raw is not record.raw and valid[seq].raw != record.raw:
-            raise Violation(f"{who} acted on offset {record.offset} seq {seq}, which doesn't count")
+    async def poll(self, timeout_ms: int = 200, max_records: int = 200) -> list[ChainRecord]:
+        records = await super().poll(timeout_ms, max_records)
+        valid = self._checker.valid
+        for record in records:
+            seq, self._seq = record.header.seq, self._seq + 1
+            if seq != self._seq or seq >= len(valid) or valid[seq].raw != record.raw:
+                raise Violation(
+                    f"{self._who} read offset {record.offset} seq {seq} as seq {self._seq}: it"
+                    " doesn't count, or one that does was left out"
+                )
+        return records
 
 
 class Service:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from simulation.world.broker import APPEND_TIMEOUT, Broker, Link
 from simulation.world.plan import POOL, Plan
+from simulation.world.routing import LOG_ID
 from simulation.world.timeline import MS, SECOND
 
 from vaxel_shared import ids
@@ -143,9 +144,12 @@ class People:
         self._timeline.after(int(self._rng.expovariate(1 / seconds) * SECOND) + MS, call, *args)
 
     def _offered(self, d: wire.Decision, token: str) -> None:
+        place = token
         self._waiting.pop(str(d.case_id), None)
         offer = {"id": d.offer_id, "agent": d.agent_id, "token": token, "case": d.case_id}
         self._offers[str(d.offer_id)] = offer
+        if "delivery" not in self._plan.services and self._rng.random() < 0.8:
+            self._later(0.3, self._shown, offer, place)
         point = self._rng.random()
         if self.calm or point < 0.62:
             self._later(1.0, self._answer, "accept", offer)
@@ -156,6 +160,18 @@ class People:
             self._later(1.5, self._answer, "decline", offer)
         elif point < 0.90:  # too late, perhaps
             self._later(self._plan.policy_limit_s, self._answer, "accept", offer)
+
+    def _shown(self, offer: Json, place: str) -> None:
+        """What delivery says, where there is none."""
+        state = "sent" if self._rng.random() < 0.95 else "failed"
+        effect = f"{LOG_ID}:0:{place.replace('.', ':')}"
+        self.command(
+            "delivery.result",
+            {"effect_id": effect, "effect": "offer", "state": state, "offer_id": offer["id"]},
+            case_id=offer["case"],
+            agent_id=offer["agent"],
+            id_=ids.event_id("delivery.result", effect, state),
+        )
 
     def _answer(self, verb: str, offer: Json) -> None:
         agent = offer["agent"]

@@ -34,7 +34,15 @@ class Plan:
     fates: dict[Fate, float]
     faults: tuple[str, ...]
     """The kinds that are on."""
-    fault_every_ms: int
+    faults_count: int
+    latency_us: int
+    """At most, one way between a process and the broker."""
+    burst: int
+    """At most so many contacts come at once."""
+    services: tuple[str, ...]
+    """Those besides triage, router and register: delivery, the SLA monitor's two halves."""
+    checks: tuple[str, ...]
+    """The dearer checks that are made in this one."""
     dies: float
     """How likely a process is killed at one of its calls."""
     routers: int
@@ -43,6 +51,8 @@ class Plan:
     batch_inputs: int
     decisions_max: int
     stirs: int
+    wall_jumps: tuple[int, ...]
+    """Milliseconds by which a process's wall clock may be moved at once."""
 
 
 KINDS = (
@@ -57,24 +67,33 @@ def make(seed: int, *, contacts: int | None = None) -> Plan:
     made = [_policy(rng) for _ in range(2)]
     weights = {fate: rng.choice([0.0, 0.002, 0.01, 0.03]) for fate in Fate if fate is not Fate.FINE}
     number = contacts or rng.choice([40, 80, 120, 160])
+    faults = tuple(kind for kind in KINDS if rng.random() < 0.5)
+    poll_ms = rng.choice([50, 200, 500, 1_000])
+    burst = rng.choice([1, 4, 10, 20])
+    far = poll_ms >= 500 and "outage" not in faults and "long_outage" not in faults
     return Plan(
         contacts=number,
-        spacing_ms=rng.choice([40, 150, 400, 800]),
+        spacing_ms=burst * rng.choice([40, 100, 200, 300]),
         agents=_agents(rng),
         policies=[msgspec.json.encode(one) for one in made],
         policy_limit_s=made[0].offer.limit_ms / 1000,
         queues=QUEUES,
         duplicates=rng.choice([0.0, 0.02, 0.1, 0.4]),
         fates=weights if rng.random() < 0.85 else {},
-        faults=tuple(kind for kind in KINDS if rng.random() < 0.5),
-        fault_every_ms=rng.choice([1_500, 3_000, 6_000, 12_000]),
+        faults=faults,
+        faults_count=round(number * rng.choice([0.02, 0.06, 0.12])),
+        latency_us=rng.choice([2_000, 20_000, 50_000, 50_000]),
+        burst=burst,
+        services=tuple(name for name in ("delivery", "clocks") if rng.random() < 0.34),
+        checks=tuple(name for name in ("register", "replay") if rng.random() < 0.34),
         dies=rng.choice([0.0, 0.0005, 0.002, 0.006]),
         routers=rng.choice([1, 1, 1, 2]),
-        snapshot_records=rng.choice([1, 3, 10, 40, 500]),
-        poll_ms=rng.choice([20, 200, 500, 1_000]),
+        snapshot_records=rng.choice([1, 3, 3, 3, 10, 10, 40, 40, 500, 500]),
+        poll_ms=poll_ms,
         batch_inputs=rng.choice([1, 3, 20, 500, 500]),
         decisions_max=rng.choice([3, 20, 500, 500, 500]),
         stirs=rng.choice([0, 3, 10]),
+        wall_jumps=(-3_600_000, -5_000, 5_000, 3_600_000) if far else (-20_000, -500, 500, 60_000),
     )
 
 

@@ -121,7 +121,9 @@ class Router:
                 ),
                 decisions=decisions,
                 snapshots=SnapshotStore(snapshots, blobs, log_id=LOG_ID, partition=0),
-                open_reader=lambda cursor: Small(WorkReader(client, work, cursor, of), batch_inputs),
+                open_reader=lambda cursor: Small(
+                    WorkReader(client, work, cursor, of), batch_inputs
+                ),
                 park=park,
                 blobs=blobs,
                 clock=LogClock(process),

@@ -56,8 +56,12 @@ class Timeline:
         # In place: whoever runs holds the list. Their order stays what it was.
         self._heap[:] = [(when + duration, *rest) for when, *rest in self._heap]
 
-    def run(self, until: int, done: Callable[[], bool] = lambda: False) -> None:
-        """Let things happen up to ``until``, or until ``done`` after some event."""
+    def stop(self) -> None:
+        """Let :meth:`run` return after this event."""
+        self._until = self.now - 1
+
+    def run(self, until: int) -> None:
+        """Let things happen up to ``until``."""
         self._until = until
         heap, same, before = self._heap, 0, self.now
         while heap and heap[0][0] <= self._until:
@@ -67,8 +71,6 @@ class Timeline:
                 raise Stuck(f"{same} events at one instant; the last: {call}")
             before = self.now
             call(*args)
-            if done():
-                return
         self.now = max(self.now, self._until)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from simulation.world import clocks, delivering
 from simulation.world.checker import HEADER, Violation
 from simulation.world.routing import LOG_ID
 
@@ -25,8 +26,14 @@ def judge(world: Any) -> None:
     """The whole log once more. Raises :class:`Violation`."""
     _contacts(world)
     _fold(world)
-    _replay(world)
-    _register(world)
+    if "delivery" in world.plan.services:
+        delivering.judge(world)
+    if "clocks" in world.plan.services:
+        clocks.judge(world)
+    if "replay" in world.plan.checks:
+        _replay(world)
+    if "register" in world.plan.checks:
+        _register(world)
 
 
 def _contacts(world: Any) -> None:
