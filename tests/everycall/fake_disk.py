@@ -6,10 +6,11 @@ file that hangs never answers, as a network file system does.
 
 from __future__ import annotations
 
-import os
+import errno
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -19,11 +20,14 @@ from everycall.faults import PROCESS, Plan, Process
 from vaxel_shared.errors import Retryable
 from vaxel_shared.sql import CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S
 
-BLOBS = {"put_now": "blobs.put", "get_now": "blobs.get"}
+FILES = {
+    "put_now": "blobs.put", "get_now": "blobs.get",
+    "_write": "spool.write", "read_bytes": "spool.read", "_done_with": "spool.drop",
+}  # fmt: skip
+"""What runs in a thread, by the function's name; what isn't here reads configuration."""
 
 
 def _database() -> Exception:
-    asyncio.current_task()
     return sqlite3.OperationalError("disk I/O error")
 
 
@@ -33,6 +37,10 @@ def _no_database() -> Exception:
 
 def _full() -> Exception:
     return Retryable("blob store: No space left on device; free space or fix rights")
+
+
+def _no_space() -> Exception:
+    return OSError(errno.ENOSPC, "No space left on device")
 
 
 class Connections:
@@ -45,7 +53,7 @@ class Connections:
 
     def lock(self, descriptor: int, _operation: int) -> None:
         """In place of ``flock``: a file is held by whoever lives."""
-        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        path = str(Path(f"/proc/self/fd/{descriptor}").readlink())
         mine, holder = PROCESS.get(), self._locks.get(path)
         if holder is not None and holder is not mine and holder.alive:
             raise BlockingIOError("held")
@@ -84,7 +92,9 @@ class Connections:
         return await self._watched("sql.execute", lambda: call(*args))
 
     async def _watched(self, port: str, do: Callable[[], Any]) -> Any:
-        return await self._plan.call(port, do, _database, patience_s=STATEMENT_TIMEOUT_S)
+        return await self._plan.call(
+            port, do, _database, patience_s=STATEMENT_TIMEOUT_S, late=TimeoutError
+        )
 
 
 @contextmanager
@@ -105,10 +115,11 @@ def installed(plan: Plan) -> Iterator[Connections]:
             connection._connection = None
 
     async def to_thread(call: Callable[..., Any], *args: Any, **named: Any) -> Any:
-        port = BLOBS.get(getattr(call, "__name__", ""))
+        port = FILES.get(getattr(call, "__name__", ""))
         if port is None:
             return call(*args, **named)
-        return await plan.call(port, lambda: call(*args, **named), _full)
+        fail = _full if port.startswith("blobs") else _no_space
+        return await plan.call(port, lambda: call(*args, **named), fail)
 
     with ExitStack() as stack:
         one = aiosqlite.core.Connection

@@ -44,6 +44,8 @@ class FakeKafka:
         default_factory=lambda: defaultdict(dict)
     )
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    refuses_until_s: float = 0.0
+    """Nothing is appended before then."""
 
     def append(
         self, topic: str, partition: int, key: bytes | None, value: bytes, headers: Headers = ()
@@ -99,6 +101,8 @@ def clients(kafka: FakeKafka, plan: Plan) -> tuple[type, type, type]:
             self, topic: str, *, key: bytes, value: bytes, headers: Any, partition: int
         ) -> Any:
             def land() -> Row:
+                if asyncio.get_running_loop().time() < kafka.refuses_until_s:
+                    raise _away()
                 return kafka.append(topic, partition, key, value, tuple(headers))
 
             row = await plan.call("log.append", land, _away)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 from aiosmtplib import SMTPConnectTimeoutError, SMTPReadTimeoutError, SMTPServerDisconnected
@@ -81,7 +81,7 @@ class _Exchange:
     async def read(self, _most: int = -1) -> bytes:
         return b""
 
-    async def __aenter__(self) -> _Exchange:
+    async def __aenter__(self) -> Self:
         await self._http._plan.call(
             "http", lambda: self._http.posts.append(self._post),
             lambda: aiohttp.ServerDisconnectedError("gone"), patience_s=self._http._total_s,

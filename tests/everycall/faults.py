@@ -67,10 +67,12 @@ class Plan:
         *,
         patience_s: float | None = None,
         bound_s: float = BOUND_S,
+        late: Callable[[], Exception] | None = None,
     ) -> T:
         """Do it, or what the plan says.
 
-        ``patience_s``: the driver below has a deadline of its own, after which it fails.
+        ``patience_s``: the driver below has a deadline of its own, after which it raises ``late``,
+        or what it raises anyway.
         """
         process = PROCESS.get()
         if process is None:
@@ -90,6 +92,7 @@ class Plan:
             raise Killed
         if self.kind in {Kind.HANGS, Kind.HANGS_AFTER}:
             await self._hang(patience_s)
+            fail = late or fail
         del done
         raise fail()
 

@@ -8,17 +8,17 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from everycall import fake_disk, fake_kafka
 from everycall.fake_disk import Connections
 from everycall.fake_kafka import FakeKafka
-from everycall.faults import PROCESS, Kind, Killed, Plan, Process
+from everycall.faults import PROCESS, Killed, Kind, Plan, Process
 from everycall.virtual import VirtualLoop, virtual_time
 
 from vaxel_shared.errors import VaxelError
@@ -98,30 +98,34 @@ class Tally:
         """How many calls went wrong."""
         return sum(self.runs.values())
 
+    def note(self, kind: Kind, at: int, world: World, problems: list[str]) -> None:
+        """One run in which a call went wrong."""
+        self.runs[kind.value] += 1
+        self.exits.update(type(error).__name__ for error in world.exits)
+        self.hang_s_max = max(self.hang_s_max, world.plan.hung_s or 0.0)
+        where = f"{self.name}, call {at} ({world.plan.fired}) {kind.value}"
+        self.violations += [f"{where}: {problem}" for problem in problems]
+
 
 def sweep(
     make: type[Scenario],
-    kinds: Iterable[Kind] = tuple(Kind),
+    kinds: Sequence[Kind] = tuple(Kind),
     *,
-    stride: int = 1,
+    thin: bool = False,
     told: Callable[[Tally], None] = lambda _: None,
 ) -> Tally:
-    """Every ``stride``-th call of the scenario meets each of ``kinds``."""
+    """Every call of the scenario meets each of ``kinds``; where ``thin``, one of them in turn."""
     tally = Tally(make.name)
-    for kind in (None, *kinds):
-        for at in range(1, CALLS_MAX, stride):
-            plan = Plan(kind, at if kind else 0)
-            problems, world = run_once(make, plan)
-            where = f"{make.name}, call {at} ({plan.fired}) {kind.value}" if kind else make.name
-            tally.violations += [f"{where}: {problem}" for problem in problems]
-            if kind is None:
-                tally.calls, tally.ports = plan.count, plan.by_port
-                break
-            if plan.fired is None:
+    problems, world = run_once(make, Plan())
+    tally.calls, tally.ports = world.plan.count, world.plan.by_port
+    tally.violations += [f"{make.name}, undisturbed: {problem}" for problem in problems]
+    for first in range(1 if thin else len(kinds)):
+        for at in range(1, CALLS_MAX):
+            kind = kinds[(first + at) % len(kinds)] if thin else kinds[first]
+            problems, world = run_once(make, Plan(kind, at))
+            if world.plan.fired is None:
                 break  # it got through
-            tally.runs[kind.value] += 1
-            tally.exits.update(type(error).__name__ for error in world.exits)
-            tally.hang_s_max = max(tally.hang_s_max, plan.hung_s or 0.0)
+            tally.note(kind, at, world, problems)
             told(tally)
         else:
             tally.violations.append(f"{make.name}: never gets through")
@@ -137,7 +141,7 @@ def run_once(make: type[Scenario], plan: Plan) -> tuple[list[str], World]:
 
 @contextmanager
 def _world(plan: Plan) -> Iterator[World]:
-    memory = Path("/dev/shm")  # noqa: S108 - a disk that is none, where there is one
+    memory = Path("/dev/shm")  # a disk that is none, where there is one
     folder = Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
     kafka = FakeKafka({topic.name: topic.partitions_local for topic in TOPICS})
     quiet = structlog.make_filtering_bound_logger(logging.CRITICAL)
@@ -201,7 +205,7 @@ async def _life(
         what = "hangs" if world.plan.hanging else "isn't through"
         problems.append(f"{what} after {LIFE_S_MAX:.0f} s")
         return error
-    except (VaxelError, OSError, Killed) as error:
+    except (Exception, Killed) as error:  # noqa: BLE001 - it is judged, whatever it is
         return error
 
 
@@ -219,6 +223,8 @@ async def _serve(
             ended = AssertionError("a task ended early")
     if isinstance(ended, Killed):
         return ended
+    if isinstance(ended, TimeoutError) and driving in done:
+        problems.append("isn't through in time, and doesn't end either")
     driving.cancel()
     stop.set()
     began_s = world.loop.time()
@@ -245,6 +251,3 @@ def _unclassified(error: BaseException) -> list[str]:
     if "\n" in text or not any(mark in text for mark in ("; ", ": ", "?")):
         return [f"ended by a message that isn't one line with a remedy: {text!r}"]
     return []
-
-
-Scenarios = dict[str, type[Any]]

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 from unittest.mock import patch
 
 WALL_MS = 1_800_000_000_000
 """What the wall clock says at the loop's beginning."""
-T = TypeVar("T")
 
 
 class _Selector(selectors.DefaultSelector):  # type: ignore[misc, valid-type] # chosen at run time
@@ -46,7 +45,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return WALL_MS + int(self.time() * 1000)
 
     async def create_server(self, *_args: Any, **_named: Any) -> Any:
-        return asyncio.AbstractServer() if False else _Server()
+        return _Server()
 
 
 class _Server:
@@ -80,6 +79,3 @@ async def until(found: Callable[[], Any], seconds: float = 300) -> None:
     async with asyncio.timeout(seconds):
         while not found():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.1)
-
-
-Doing = Callable[[], Awaitable[T]]

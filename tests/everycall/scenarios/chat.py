@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 from everycall.faults import PROCESS
 from everycall.sweep import Scenario, World
+from everycall.virtual import until
 
 from vaxel_ingest_chat import bootstrap
 from vaxel_ingest_chat.config import IngestChatSettings
@@ -19,6 +20,7 @@ from vaxel_ingest_chat.core.protocol import Message
 from vaxel_ingest_chat.core.visitor import Visitor
 from vaxel_ingest_chat.shell.hooks import Hooks
 from vaxel_ingest_chat.shell.intake import Intake
+from vaxel_ingest_chat.shell.spool import Spool
 from vaxel_shared.blobs import FolderBlobs
 from vaxel_shared.channels.standard import sign
 from vaxel_shared.crypto.keys import create_key
@@ -27,6 +29,8 @@ from vaxel_shared.kafka.topics import INTERACTIONS
 from vaxel_shared.service import Service
 
 AGAIN_S = 3.0
+SAID = 3
+AWAY_S = 12.0
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 KEY = "main|chat|web|root"
 CHANNELS = """
@@ -71,13 +75,16 @@ class ChatScenario(Scenario):
         with (
             patch("vaxel_ingest_chat.bootstrap.Intake", kept(Intake)),
             patch("vaxel_ingest_chat.bootstrap.Hooks", kept(Hooks)),
+            patch("vaxel_ingest_chat.bootstrap.Spool", kept(Spool)),
         ):
             service = await bootstrap.build(self.settings)
-        self.intake, self.hooks = made
+        self.spool, self.intake, self.hooks = made
         return service
 
     async def drive(self, _service: Service) -> None:
         await asyncio.gather(self._visitor(), self._provider())
+        await until(lambda: len({row.value for row in self.world.topic(INTERACTIONS)}) >= SAID)
+        await until(lambda: not self.spool.busy)
 
     async def _visitor(self) -> None:
         visitor = Visitor("web", "a" * 32, "b" * 32, Cursor(0, -1), 0)
@@ -136,3 +143,13 @@ class ChatScenario(Scenario):
         for one in posted:
             if b"Hei! " not in blobs.get_now(one["text_ref"]):
                 yield "the webhook's text is another"
+
+
+class SpoolScenario(ChatScenario):
+    """The same while the broker takes nothing: the spool keeps it, and sends it in order later."""
+
+    name = "ingest-chat, broker away"
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        self.world.kafka.refuses_until_s = AWAY_S

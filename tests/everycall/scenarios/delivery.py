@@ -108,7 +108,9 @@ class DeliveryScenario(Scenario):
         ):
             yield f"results: {data}"
             return
-        mails = Counter(str(email.message_from_bytes(raw)["Message-ID"]) for _, raw in self.relay.mails)
+        mails = Counter(
+            str(email.message_from_bytes(raw)["Message-ID"]) for _, raw in self.relay.mails
+        )
         posts = Counter(headers["webhook-id"] for _, _, headers in self.http.posts)
         reached = {"notice": 0, "reply": 0, "offer": sum(posts.values())}
         for to, raw in self.relay.mails:
@@ -125,7 +127,11 @@ class DeliveryScenario(Scenario):
                 yield f"{kind} arrived {times} times"
             if times == 2 and data[kind].get("code") != "possible_duplicate":
                 yield f"{kind} arrived twice, and the router was told nothing of it"
-        sent = {json.loads(r.value or b"")["id"] for r in self.world.topic(INTERACTIONS) if r.value != b"{]"}
+        sent = {
+            json.loads(r.value or b"")["id"]
+            for r in self.world.topic(INTERACTIONS)
+            if r.value != b"{]"
+        }
         if len(sent) != 3:
             yield f"{len(sent) - 1} outbound interactions, not 2"
         letters = sorted(one["topic"] for one in parked(self.world.kafka).values())

@@ -144,7 +144,11 @@ class SlaScenario(Scenario):
     def check(self) -> Iterator[str]:
         if self._moves() != {f"case-{number}" for number in range(CASES)}:
             yield f"moves of {self._moves()}"
-        ids = {row.headers and dict(row.headers)["ce_id"] for row in self.world.topic(CLOCKS) if b'"move"' in (row.value or b"")}
+        ids = {
+            row.headers and dict(row.headers)["ce_id"]
+            for row in self.world.topic(CLOCKS)
+            if b'"move"' in (row.value or b"")
+        }
         if len(ids) != CASES:
             yield f"{len(ids)} ids for {CASES} moves"
         if not 1 <= len(self.relay.mails) <= 2 or not 1 <= len(self.http.posts) <= 2:

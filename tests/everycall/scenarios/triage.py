@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 from unittest.mock import patch
 
-
 from everycall.chained import parked
 from everycall.interactions import EXAMPLE, mail
 from everycall.sweep import Scenario, World
@@ -20,8 +19,8 @@ from vaxel_shared.kafka.topics import INTERACTIONS, WORK, partition_for
 from vaxel_shared.service import Service
 from vaxel_triage import bootstrap
 from vaxel_triage.config import TriageSettings
-from vaxel_triage.shell.detector import load_model
 from vaxel_triage.shell.deployment import load_view
+from vaxel_triage.shell.detector import load_model
 
 _model = cache(load_model)
 _view = cache(load_view)
@@ -78,7 +77,7 @@ class TriageScenario(Scenario):
             known = first.setdefault(command["id"], command)
             if {**known, "data": None} != {**command, "data": None}:
                 yield f"{command['id']} said otherwise the second time"
-        for conversation in ("one two three".split(), "four five".split()):
+        for conversation in (["one", "two", "three"], ["four", "five"]):
             order = [id_ for id_ in first if id_ in conversation]
             if order != conversation:
                 yield f"commands: {order}, not {conversation}"
