@@ -11,15 +11,16 @@ moved to ``corrupt/``, never removed. The folder belongs to one process, by a lo
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from vaxel_ingest_chat.core.spoolfile import Entry, decode, encode, size_of
 from vaxel_shared.errors import Fatal, Poison, Retryable
@@ -38,8 +39,12 @@ SEND_RECORDS_MAX = 200
 """Records sent in one go when the log is back."""
 AWAY_MS_MAX = 30 * 24 * 3_600_000
 """The log may stay away for as long as it is kept itself."""
+DISK_MS_MAX = 20_000
+"""A disk that takes longer is stuck: whoever waits for it is told to come again."""
 LOOK_S = 5.0
 """How often the age of what waits is told."""
+
+T = TypeVar("T")
 
 
 class Sender(Protocol):
@@ -83,6 +88,7 @@ class Spool:
         self._pending: deque[_Pending] = deque()
         self._bytes = 0
         self._number = 0
+        self._sent: tuple[int, str | None] | None = None
         self._wake_writer = asyncio.Event()
         self._wake_sender = asyncio.Event()
         self._lock: int | None = None
@@ -208,7 +214,7 @@ class Spool:
         self._number += 1
         path = self._folder / f"{self._number:016d}-{len(batch)}.spool"
         try:
-            written = await asyncio.to_thread(self._write, path, [one.entry for one in batch])
+            written = await _in_time(self._write, path, [one.entry for one in batch])
         except OSError as error:
             self._refuse(batch, size, self._unusable(error))
             return
@@ -275,8 +281,23 @@ class Spool:
     async def _send_oldest(self) -> None:
         """Send one file's entries and be done with it. Raises Retryable where that fails."""
         file = self._files[0]
+        if self._sent is None:  # else it was sent, and only its removal failed
+            self._sent = await self._send_file(file)
+        count, reason = self._sent
         try:
-            data = await asyncio.to_thread(file.path.read_bytes)
+            await _in_time(self._done_with, file, reason)
+        except OSError as error:
+            raise self._unusable(error) from error
+        self._sent = None
+        self._files.popleft()
+        self._bytes -= file.size
+        metrics.SPOOLED.labels("sent").inc(count)
+        self._tell()
+
+    async def _send_file(self, file: _File) -> tuple[int, str | None]:
+        """How many entries were sent, and a code where the file is to be put aside."""
+        try:
+            data = await _in_time(file.path.read_bytes)
         except OSError as error:
             raise self._unusable(error) from error
         entries, damaged = decode(data)
@@ -284,14 +305,7 @@ class Spool:
         reason = "damaged" if damaged or len(entries) < file.entries else None
         for first in range(0, len(records), SEND_RECORDS_MAX):
             reason = await self._send(records[first : first + SEND_RECORDS_MAX]) or reason
-        try:
-            await asyncio.to_thread(self._done_with, file, reason)
-        except OSError as error:
-            raise self._unusable(error) from error
-        self._files.popleft()
-        self._bytes -= file.size
-        metrics.SPOOLED.labels("sent").inc(len(entries))
-        self._tell()
+        return len(entries), reason
 
     async def _send(self, records: Sequence[Outgoing]) -> str | None:
         """Send them all; a code where one can never be. Raises Retryable."""
@@ -306,6 +320,8 @@ class Spool:
 
     def _done_with(self, file: _File, reason: str | None) -> None:
         """Remove a file, or put it aside."""
+        if not file.path.exists():
+            return  # the disk had done it, and said that it failed
         if reason is None:
             file.path.unlink()
             return
@@ -325,3 +341,12 @@ class Spool:
         metrics.SPOOL_BYTES.set(self._bytes)
         oldest = time.time() - self._files[0].since_s if self._files else 0.0
         metrics.SPOOL_OLDEST.set(max(0.0, oldest))
+
+
+async def _in_time(call: Callable[..., T], *args: Any) -> T:
+    """In a thread; raises OSError where the disk doesn't answer, and leaves the thread alone."""
+    try:
+        async with asyncio.timeout(DISK_MS_MAX / 1000):
+            return await asyncio.to_thread(call, *args)
+    except TimeoutError as error:
+        raise OSError(errno.ETIMEDOUT, "its disk doesn't answer") from error
