@@ -195,24 +195,27 @@ class Cluster:
             lambda: f"{topic} {partition} not led by {nodes}",
         )
 
-    def move(self, topic: str, partition: int, to: int) -> None:
+    def move(self, topic: str, partitions: list[int], to: int) -> None:
         """Another leader in good order: first among the replicas, then elected."""
-        state = self.state(topic)[partition]
-        order = [to, *(one for one in state.replicas if one != to)]
+        states = self.state(topic)
+        orders = {
+            partition: [to, *(one for one in states[partition].replicas if one != to)]
+            for partition in partitions
+        }
 
         async def reassign(client: AIOKafkaAdminClient) -> None:
-            await client._send_request(
-                Reassign(10_000, [(topic, [(partition, order, {})], {})], {})
-            )
+            rows = [(partition, order, {}) for partition, order in orders.items()]
+            await client._send_request(Reassign(10_000, [(topic, rows, {})], {}))
+
+        def reordered() -> bool:
+            now = self.state(topic)
+            return all(now[partition].replicas[0] == to for partition in partitions)
 
         self._admin(reassign)
-        until(
-            lambda: self.state(topic)[partition].replicas[0] == to,
-            PATIENCE_S,
-            lambda: "replicas not reordered",
-        )
-        self.elect(topic, [partition], PREFERRED)
-        self.led_by(topic, partition, to)
+        until(reordered, PATIENCE_S, lambda: "replicas not reordered")
+        self.elect(topic, partitions, PREFERRED)
+        for partition in partitions:
+            self.led_by(topic, partition, to)
 
     def elect(self, topic: str, partitions: list[int], kind: int) -> None:
         """Hold an election; :data:`UNCLEAN` takes whoever lives, whatever that one lacks."""

@@ -32,6 +32,7 @@ from chaos.cluster import BROKERS, CONTROLLER, Cluster, until
 from chaos.cluster_system import LEAN, ClusterSystem, disagreements
 from chaos.load import Agents, Load
 from chaos.recovery import describe
+from chaos.three_brokers_acks import RULE, leader_alone
 from chaos.three_brokers_unclean import Unclean
 
 from vaxel_shared.kafka.topics import (
@@ -71,7 +72,6 @@ FULL = {
     "reader killed": 10,
 }
 SHORT = {
-    "leader of decisions killed": 1,
     "leader of work killed": 1,
     "last one known killed": 1,
     "leader moved": 1,
@@ -93,7 +93,9 @@ class Plan:
 
     faults: dict[str, int] = field(default_factory=lambda: dict(SHORT))
     unclean: int = 1
-    rate: float = 8
+    acks: tuple[str, ...] = (RULE,)
+    """Builds whose leader dies alone with what it was sent: with this rule broken, or sound."""
+    rate: float = 6
     seed: int = 1
     port_offset: int = 16_000
     services: tuple[str, ...] = LEAN
@@ -139,6 +141,8 @@ class Run:
             self.cluster.start()
             if self.plan.faults:
                 self._clean()
+            for rule in self.plan.acks:
+                self._acks(rule)
             for number in range(self.plan.unclean):
                 self._unclean(number)
         finally:
@@ -233,7 +237,7 @@ class Run:
     def _move(self) -> None:
         topic = self._random.choice((WORK, DECISIONS))
         to = self._random.choice([one for one in BROKERS if one != self.leader(topic)])
-        self.cluster.move(self.system.topic(topic), self._partition, to)
+        self.cluster.move(self.system.topic(topic), [self._partition], to)
 
     def _freeze(self) -> None:
         node = self.leader(self._random.choice((WORK, DECISIONS)))
@@ -355,6 +359,18 @@ class Run:
             now_ms=now_ms,
         )
 
+    # A build that the checker must find.
+
+    def _acks(self, rule: str) -> None:
+        folder = self.folder / (rule or "sound")
+        lost = leader_alone(self.cluster, folder, self.plan.port_offset, rule).wrong
+        name = "acks=1, leader killed alone" if rule else "sound build, leader killed alone"
+        self.outcome.done[name] += 1
+        self.outcome.figures[f"{name}: the checker finds"] = ", ".join(lost) or "nothing wrong"
+        say(f"{name}: the checker finds {', '.join(lost) or 'nothing wrong'}")
+        if ("lost" in lost) != bool(rule):
+            self.outcome.wrong.append(f"{name}: the checker finds {lost}")
+
     # Elections after which something is missing.
 
     def _unclean(self, number: int) -> None:
@@ -449,9 +465,10 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="fifty leaders, ten of all else")
     parser.add_argument("--only", help="faults that begin so, with commas")
     parser.add_argument("--times", type=int, help="how often each, instead of the size's number")
+    parser.add_argument("--acks", action="store_true", help="acks=1 also where only chosen runs")
     parser.add_argument("--unclean", type=int, help="how many unclean elections")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rate", type=float, default=8, help="mails a second")
+    parser.add_argument("--rate", type=float, default=6, help="mails a second")
     parser.add_argument("--port-offset", type=int, default=16_000)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--json", type=Path, help="where to write the figures")
@@ -467,7 +484,10 @@ def main() -> int:
     if options.only == "none":
         faults = {}
     elections = options.unclean if options.unclean is not None else 10 if options.full else 1
-    plan = Plan(faults, elections, options.rate, options.seed, options.port_offset)
+    acks: tuple[str, ...] = (RULE, "") if options.full else (RULE,)
+    if options.only and not options.acks:
+        acks = ()
+    plan = Plan(faults, elections, acks, options.rate, options.seed, options.port_offset)
     # Whoever ends us early wants what we started ended as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     begun = record.begin()

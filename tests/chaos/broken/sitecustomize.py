@@ -98,7 +98,7 @@ def effects_first() -> None:
 
 
 def answered_before_stored() -> None:
-    """Intake says 250 without waiting for any broker: what acks=1 is where leaders change."""
+    """Intake says 250 without waiting for any broker."""
     from vaxel_shared.kafka import producer
 
     send_many = producer.Producer.send_many
@@ -113,12 +113,27 @@ def answered_before_stored() -> None:
     producer.Producer.send_many = send_later
 
 
+def one_copy() -> None:
+    """Intake says 250 when the leader has it (acks=1), whatever its followers have."""
+    from vaxel_shared.kafka import producer
+
+    options = producer.producer_options
+    producer.producer_options = lambda settings: (
+        options(settings)
+        | {
+            "acks": 1,
+            "enable_idempotence": False,
+        }
+    )
+
+
 RULES: dict[str, tuple[str, Callable[[], None]]] = {
     "unconfirmed_snapshot": ("vaxel_router", unconfirmed_snapshot),
     "offset_ignored": ("vaxel_router", offset_ignored),
     "reader_without_hash": ("vaxel_register", reader_without_hash),
     "effects_first": ("vaxel_router", effects_first),
     "answered_before_stored": ("vaxel_ingest_email", answered_before_stored),
+    "one_copy": ("vaxel_ingest_email", one_copy),
 }
 """Name → the program that loses the rule (its module's name stands in the command), and how."""
 
