@@ -9,22 +9,15 @@ from typing import Any
 from vaxel_cli.simulate.figures import document
 from vaxel_cli.simulate.loop import run
 from vaxel_cli.simulate.matching import Matching
-from vaxel_cli.simulate.quick import QuickMatching, RandomMatching
+from vaxel_cli.simulate.routed import RoutedMatching
 from vaxel_cli.simulate.scenario import Scenario
 
 Make = Callable[[Scenario, int], Matching]
 """The matching of one replication."""
 
 
-def matching(scenario: Scenario, replication: int) -> Matching:
-    """What decides in a scenario."""
-    if scenario.selection == "random_idle":
-        return RandomMatching(scenario, replication)
-    return QuickMatching(scenario)
-
-
 def simulate(
-    scenario: Scenario, make: Make = matching, done: Callable[[], None] = lambda: None
+    scenario: Scenario, make: Make = RoutedMatching, done: Callable[[], None] = lambda: None
 ) -> dict[str, Any]:
     """All that a scenario comes to; only ``seconds``, the time it took, differs from run to run."""
     begin = time.perf_counter()

@@ -1,8 +1,7 @@
-"""The router's matching without its bookkeeping: for runs of millions.
+"""Matching written a second time, for what a scenario has and no more: small enough to be seen right.
 
-The same rules as the engine's, on what a scenario has: classes of customers and groups of agents
-take the place of single ones, so that a decision looks at heads of queues, never at all who wait or
-all who are idle. A test holds it to the whole engine, customer by customer.
+Classes of customers and groups of agents take the place of what the router's matcher finds out about
+single ones. Both must answer the same, customer by customer.
 """
 
 from __future__ import annotations
@@ -141,7 +140,7 @@ class QuickMatching:
 
 
 class RandomMatching:
-    """The same where any free agent is as good: each is as likely to be chosen."""
+    """The same where any free agent is as good; as likely as in the router, by other draws."""
 
     def __init__(self, scenario: Scenario, replication: int) -> None:
         self._queues = Queues(scenario)
