@@ -34,6 +34,7 @@ class Traffic:
         self.now_ms = 1_700_000_000_000
         self.names = [f"a{i:02}" for i in range(agents)]
         self.library: dict[str, Policy] = {}
+        self.blobs: list[bytes] = []
         self.versions = [self._policy() for _ in range(3)]
         self.roster: dict[str, dict[str, Any]] = {n: self._profile(n) for n in self.names}
 
@@ -256,6 +257,7 @@ class Traffic:
         blob = json.dumps(plain).encode()
         version = policy_version(blob)
         self.library[version] = decode_policy(blob)
+        self.blobs.append(blob)
         return version
 
     def _publish(self) -> bytes:
