@@ -13,6 +13,10 @@ class RouterSettings(Settings):
     snapshot_records: int = Field(default=500, ge=1)
     """A snapshot, and the digest of the state in a record, every so many records."""
 
+    snapshot_records_max: int = Field(default=20_000, ge=1)
+    """So many records after the last stored snapshot make a restart slow: the router isn't ready,
+    says why, and goes on deciding."""
+
     poll_ms: int = Field(default=200, ge=1, le=5_000)
     """How long to wait for input before looking at the clock: the granularity of timers."""
 

@@ -79,6 +79,14 @@ QUEUED = gauge("vaxel_work_waiting", "Work that waits.", "pool", "queue")
 OLDEST = gauge("vaxel_work_oldest_wait_seconds", "Age of the oldest waiting work.", "pool", "queue")
 AGENTS = gauge("vaxel_agents", "Agents, by presence.", "pool", "presence")
 RESTORE_SECONDS = gauge("vaxel_restore_seconds", "How long the last restore took.", "partition")
+RESTORE_RECORDS = gauge(
+    "vaxel_restore_records", "Records that the last restore folded.", "partition"
+)
+SNAPSHOT_BEHIND = gauge(
+    "vaxel_snapshot_behind_records",
+    "Records since the last stored snapshot: what a restore would fold now.",
+    "partition",
+)
 
 # SLA monitor
 SLA_EVENTS = counter("vaxel_sla_events", "What became of clocks.", "clock", "kind")

@@ -74,6 +74,11 @@ class Partition:
         """Why it isn't ready, in one line each."""
         where = f"partition {self._partition}"
         found = [f"{where}: {self._trouble}"] if self._trouble is not None else []
+        if self._snapshots.behind > self._settings.snapshot_records_max:
+            found.append(
+                f"{where}: {self._snapshots.behind} records since a snapshot could be stored; is"
+                " there room for blobs?"
+            )
         return found + [
             f"{where}: pool {pool.name} has no policy; publish one (`vaxel up` does)"
             for pool in self.world.state.pools.values()
@@ -179,6 +184,7 @@ class Partition:
         self.world, self._confirmed = world, True
         seconds = time.monotonic() - started
         metrics.RESTORE_SECONDS.labels(str(self._partition)).set(seconds)
+        metrics.RESTORE_RECORDS.labels(str(self._partition)).set(folded)
         self._log.info("restored", seq=confirmed.seq, count=folded, duration_ms=int(seconds * 1000))
 
     async def _open_reader(self) -> WorkReader:

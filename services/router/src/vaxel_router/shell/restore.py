@@ -11,9 +11,10 @@ from vaxel_router.core.state import State, World
 from vaxel_router.shell.library import PolicyLibrary
 from vaxel_router.shell.ports import Ports
 from vaxel_router.shell.snapshotting import digest_of
-from vaxel_shared.errors import Fatal
-from vaxel_shared.kafka.chain import ChainHalt
+from vaxel_shared.errors import Fatal, Retryable
+from vaxel_shared.kafka.chain import ChainHalt, ChainState
 from vaxel_shared.kafka.reader import ChainRecord
+from vaxel_shared.obs.logging import get_logger
 from vaxel_shared.version import ENGINE
 
 
@@ -24,15 +25,30 @@ async def restore(
 
     Raises Retryable without a broker or a policy's blob, Fatal where the log can't be trusted.
     """
+    known = ports.writer.position
     base = await ports.snapshots.choose(ports.decisions, digest_of)
     world = World(State(log_id, partition))
     if base.state is not None:
         world = World(states.decode(base.state))
-    await ports.writer.restore(lambda record: _fold(world, record), base.position)
+    try:
+        await ports.writer.restore(lambda record: _fold(world, record), base.position)
+    except ChainHalt:
+        await _leave_word(ports, known)
+        raise
     for pool in world.state.pools.values():
         if pool.policy is not None:
             await _fetch_adopted(library, partition, pool.policy)
     return world, ports.writer.position.seq - base.position.seq
+
+
+async def _leave_word(ports: Ports, known: ChainState) -> None:
+    """Whoever is started after us can't know what was confirmed to us: it shall halt as well."""
+    if known.offset < 0:
+        return
+    try:
+        await ports.snapshots.leave_word(known, engine=ENGINE, wall_ms=ports.clock.wall_ms())
+    except Retryable as error:
+        get_logger().warning("last_word_failed", partition=known.partition, reason=str(error))
 
 
 def _fold(world: World, record: ChainRecord) -> None:

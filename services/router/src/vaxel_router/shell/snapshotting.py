@@ -15,6 +15,7 @@ from vaxel_router.core.state import World
 from vaxel_shared.errors import Poison, Retryable
 from vaxel_shared.kafka.chain import ChainState
 from vaxel_shared.kafka.snapshots import SnapshotStore
+from vaxel_shared.obs import metrics
 from vaxel_shared.obs.logging import get_logger
 from vaxel_shared.version import ENGINE
 
@@ -34,15 +35,19 @@ class Snapshots:
 
     def __init__(self, store: SnapshotStore, partition: int, every: int) -> None:
         self._store = store
+        self._partition = partition
         self._log = get_logger().bind(partition=partition)
         self._every = every
         self._records = 0
+        self.behind = 0
+        """Records that a restore would fold now: those after the last snapshot that was stored."""
         self._taken_ms: int | None = None
         self._writing: asyncio.Task[None] | None = None
 
     def restored(self, folded: int, now_ms: int) -> None:
         """So many records were folded after the snapshot that the restore began from."""
-        self._records = folded
+        self._records = self.behind = folded
+        self._tell()
         if self._taken_ms is None:
             # How old that snapshot is nobody knows: where it was behind, the next one is due.
             self._taken_ms = now_ms if folded == 0 else now_ms - AGE_MS_MAX
@@ -50,6 +55,8 @@ class Snapshots:
     def is_due(self, now_ms: int) -> bool:
         """Note one more confirmed record; whether it is time for a snapshot."""
         self._records += 1
+        self.behind += 1
+        self._tell()
         old = self._taken_ms is not None and now_ms - self._taken_ms >= AGE_MS_MAX
         return self._records >= self._every or old
 
@@ -61,16 +68,25 @@ class Snapshots:
             self._writing.result()
         self._records, self._taken_ms = 0, now_ms
         raw = states.encode(world.state)
-        self._writing = asyncio.create_task(self._write(raw, at, wall_ms, now_ms))
+        covered = self.behind
+        self._writing = asyncio.create_task(self._write(raw, at, wall_ms, now_ms, covered))
 
     async def settle(self) -> None:
         """Wait for the one under way."""
         if self._writing is not None:
             await self._writing
 
-    async def _write(self, raw: bytes, at: ChainState, wall_ms: int, now_ms: int) -> None:
+    async def _write(
+        self, raw: bytes, at: ChainState, wall_ms: int, now_ms: int, covered: int
+    ) -> None:
         try:
             await self._store.write(at, raw, digest=digest_of(raw), engine=ENGINE, wall_ms=wall_ms)
         except (Retryable, Poison) as error:
             self._taken_ms = now_ms - AGE_MS_MAX + RETRY_MS
-            self._log.warning("snapshot_failed", reason=str(error))
+            self._log.warning("snapshot_failed", reason=str(error), count=self.behind)
+            return
+        self.behind = max(0, self.behind - covered)
+        self._tell()
+
+    def _tell(self) -> None:
+        metrics.SNAPSHOT_BEHIND.labels(str(self._partition)).set(self.behind)

@@ -153,7 +153,7 @@ class Store:
         try:
             async with self._writing, self._engine.begin() as connection:
                 yield connection
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError) as error:  # a driver's deadline is an OSError
             raise _broken(error) from error
 
     @asynccontextmanager
@@ -161,11 +161,11 @@ class Store:
         try:
             async with self._engine.connect() as connection:
                 yield connection
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError) as error:  # a driver's deadline is an OSError
             raise _broken(error) from error
 
 
-def _broken(error: SQLAlchemyError) -> Fatal:
+def _broken(error: Exception) -> Fatal:
     return Fatal(
         f"the SLA monitor's database fails ({type(error).__name__}): "
         "is there space, and may we write?"
