@@ -115,7 +115,7 @@ def _skewed(errors: list[list[float]], quantile: float) -> float:
     square = sum(error * error for error in flat) / len(flat)
     if not square:
         return quantile
-    skewness = sum(error**3 for error in flat) / len(flat) / square**1.5
+    skewness = sum(error * error * error for error in flat) / len(flat) / square / math.sqrt(square)
     beta = abs(skewness) / 6 / math.sqrt(len(flat))
     if beta < 1e-6:
         return quantile
