@@ -204,12 +204,31 @@ def test_mail_that_nobody_wrote_has_no_clocks():
 
 
 @pytest.mark.parametrize("ending", ["case.closed", "case.merged", "case.handed_over"])
-def test_what_ends_a_case_ends_its_clocks_and_forgets_it(ending):
+def test_what_ends_a_case_ends_its_clocks(ending):
     told = Told()
     told.open()
     assert told.move(ending, 5 * MIN) == ["first_response cancelled", "resolution cancelled"]
-    assert told.case is None
+    assert told.case.clocks == {}
     assert told.move("case.replied", 6 * MIN) == []
+
+
+def test_a_case_that_ended_is_not_begun_anew_by_a_late_repeat_of_its_opening():
+    told = Told()
+    told.open()
+    told.move("case.closed", 1 * MIN)
+    assert told.open(seq=0) == []
+    assert told.known(50 * MIN) == []
+    assert told.case is not None
+
+
+def test_a_case_that_ended_is_forgotten_an_hour_later():
+    told = Told()
+    told.open()
+    told.move("case.closed", 5 * MIN)
+    told.known(65 * MIN)
+    assert told.case is not None
+    told.known(65 * MIN + 1)
+    assert told.case is None
 
 
 def test_the_first_policy_that_matches_holds():

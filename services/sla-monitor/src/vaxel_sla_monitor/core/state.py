@@ -9,6 +9,11 @@ from __future__ import annotations
 import msgspec
 
 Pause = tuple[int, int | None]
+FORGET = "forget"
+"""The last stage of a case: that it ended need not be remembered any more."""
+FORGET_MS = 3_600_000
+"""So long after its end a case is remembered: what a producer gave up may land minutes later, and
+would open it anew."""
 
 
 class Stage(msgspec.Struct, frozen=True, array_like=True):
@@ -77,9 +82,13 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     answered: bool = False
     raised: tuple[int, ...] = ()
     """Priorities that SLA alerts raised it to: they change no target."""
+    ended_ms: int | None = None
+    """It is closed: nothing but its place is of use, to tell a repeat from news."""
 
     def next_stage(self) -> tuple[str, Clock, Stage] | None:
         """What is due first: the clock's name, the clock, the stage."""
+        if self.ended_ms is not None:
+            return "", _NO_CLOCK, Stage(FORGET, self.ended_ms + FORGET_MS)
         found = [
             (stage.at_ms, name, clock, stage)
             for name, clock in self.clocks.items()
@@ -92,6 +101,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return name, clock, stage
 
 
+_NO_CLOCK = Clock(
+    cycle=0, policy="", version="", calendar="", target_ms=0, warn_at=(), started_ms=0
+)
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Case)
 

@@ -17,7 +17,7 @@ from vaxel_shared.contracts.sla import Due, Move, SlaEvent
 from vaxel_sla_monitor.core import telling
 from vaxel_sla_monitor.core.moves import CONTACTS, ENDINGS
 from vaxel_sla_monitor.core.rules import Promise, Rules, closed
-from vaxel_sla_monitor.core.state import Case, Clock, Facts, Stage
+from vaxel_sla_monitor.core.state import FORGET, FORGET_MS, Case, Clock, Facts, Stage
 
 replace = msgspec.structs.replace
 _FACTS = ("number", "queue", "priority", "channel", "account", "language", "automatic")
@@ -25,7 +25,7 @@ _FACTS = ("number", "queue", "priority", "channel", "account", "language", "auto
 
 @dataclass(slots=True)
 class Step:
-    """The case afterwards (None: forgotten) and what is to be told, in order."""
+    """The case afterwards (None: nothing is known of it) and what is to be told, in order."""
 
     case: Case | None
     events: list[SlaEvent] = field(default_factory=list)
@@ -37,16 +37,16 @@ def step(case: Case | None, event: Move | Due, rules: Rules) -> Step:
         return _due(case, event, rules)
     if case is not None and event.partition == case.place[0] and _place(event) <= case.place:
         return Step(case)
-    if case is None:
+    if case is None or case.ended_ms is not None:
         if event.type != "case.opened":
-            return Step(None)  # it began before the log that is read, or was closed
+            return Step(case)  # it began before the log that is read, or was closed
         return _opened(event, rules)
     run = _Run(case, rules, event.at_ms, event)
     run.overdue(event.at_ms)
     run.apply(event)
-    if event.type in ENDINGS:
-        return Step(None, run.events)
     run.case = replace(run.case, place=_place(event), at_ms=event.at_ms)
+    if event.type in ENDINGS:
+        run.case = replace(run.case, clocks={}, ended_ms=event.at_ms)
     return Step(run.case, run.events)
 
 
@@ -71,6 +71,9 @@ def _opened(move: Move, rules: Rules) -> Step:
 
 def _due(case: Case | None, event: Due, rules: Rules) -> Step:
     """A timer, judged again: the clock must still wait for just this."""
+    if case is not None and case.ended_ms is not None:
+        over = event.stage == FORGET and event.known_ms > case.ended_ms + FORGET_MS
+        return Step(None if over else case)
     clock = case.clocks.get(event.clock) if case is not None else None
     if case is None or clock is None or clock.cycle != event.cycle or clock.state != "running":
         return Step(case)
