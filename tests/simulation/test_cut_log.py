@@ -10,11 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from simulation.places import SimulatedPlace, restored, started, tick, writer
+from simulation.places import SimulatedPlace, restored, started, store, tick, writer
 from simulation.toy import ENGINE, WALL_MS
 
 from vaxel_shared.kafka.chain import ChainHalt
-from vaxel_shared.kafka.topics import DECISIONS
+from vaxel_shared.kafka.snapshots import SnapshotStore
+from vaxel_shared.kafka.topics import DECISIONS, SNAPSHOTS
 from vaxel_shared.kafka.writer import MustRestore
 
 
@@ -69,3 +70,38 @@ async def test_an_owner_that_lost_a_race_and_nothing_else_goes_on(place: Simulat
     await restored(place, one)
     await tick(one)
     assert one.position.seq == 2
+
+
+async def test_a_last_word_halts_who_comes_after_until_the_log_is_whole_again(
+    place: SimulatedPlace,
+) -> None:
+    one = await started(place, "one")
+    await tick(one)
+    records = list(place.partitions[DECISIONS].records)
+    cut(place, 1)
+    await store(place).leave_word(one.position, engine=ENGINE, wall_ms=WALL_MS)
+    with pytest.raises(ChainHalt, match="seq 1 was confirmed at offset 1 and isn't there"):
+        await store(place).choose(place.log())
+    place.partitions[DECISIONS].records[:] = records
+    assert (await store(place).choose(place.log())).position.offset == -1
+
+
+async def test_an_operator_may_go_on_without_what_was_lost(place: SimulatedPlace) -> None:
+    one = await started(place, "one")
+    await tick(one)
+    cut(place, 1)
+    await store(place).leave_word(one.position, engine=ENGINE, wall_ms=WALL_MS)
+    log = place.log(SNAPSHOTS)
+    bold = SnapshotStore(log, place.blobs, log_id=place.log_id, partition=0, accept_loss=True)
+    await bold.choose(place.log())
+    assert (await store(place).choose(place.log())).position.offset == -1, "struck out for good"
+
+
+async def test_a_last_word_that_retention_has_passed_is_no_proof(place: SimulatedPlace) -> None:
+    one = await started(place, "one")
+    position = await tick(one)
+    await tick(one)
+    await store(place).write(one.position, b"state", digest="d", engine=ENGINE, wall_ms=WALL_MS)
+    await store(place).leave_word(position, engine=ENGINE, wall_ms=WALL_MS)
+    await place.trim(2)
+    assert (await store(place).choose(place.log())).position.seq == 2

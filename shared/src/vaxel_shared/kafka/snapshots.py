@@ -6,6 +6,10 @@ itself: it is used only if the decisions record at its offset has the hash it na
 foreign, unconfirmed, torn or ahead of the log is passed over for the next older one.
 
 The store knows nothing of the state's shape: bytes and a digest come in, bytes go out.
+
+Beside them stands, in a slot of its own, the *last word* of an owner under whom the log was cut: a
+position that was confirmed to it. Who begins after it remembers nothing; but while that position
+isn't in the log, it halts as well.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from vaxel_shared.obs.logging import get_logger
 
 SLOTS = 3
 """How many snapshots of a partition are kept."""
+LAST_WORD = "last-word"
 BLOB_KIND = "state"
 _FOREIGN, _EMPTY = -1, -2  # in place of a seq; the lowest slot makes room first
 
@@ -46,8 +51,19 @@ class Base:
 class SnapshotStore:
     """The snapshots of one partition; ``log`` is that partition of ``vaxel.snapshots``."""
 
-    def __init__(self, log: PartitionLog, blobs: BlobStore, *, log_id: str, partition: int) -> None:
+    def __init__(
+        self,
+        log: PartitionLog,
+        blobs: BlobStore,
+        *,
+        log_id: str,
+        partition: int,
+        accept_loss: bool = False,
+    ) -> None:
+        """With ``accept_loss`` a last word is struck out: an operator wants to go on without."""
         self._log = log
+        self._accept_loss = accept_loss
+        self._last_word: SnapshotRecord | None = None
         self._blobs = blobs
         self._log_id = log_id
         self._partition = partition
@@ -56,11 +72,15 @@ class SnapshotStore:
     async def candidates(self) -> list[SnapshotRecord]:
         """All that are kept for this log and partition, newest first."""
         found: dict[int, SnapshotRecord] = {}
+        last_word = f"{self._partition}/{LAST_WORD}".encode()
+        self._last_word = None
 
         def visit(raw: RawRecord) -> None:
             slot, record = self._slot(raw.key), _parsed(raw.value)
             if slot is not None and record is not None:
                 found[slot] = record
+            elif raw.key == last_word:
+                self._last_word = record
 
         await scan(self._log, *await self._log.bounds(), visit)
         own = [record for record in found.values() if record.log_id == self._log_id]
@@ -98,7 +118,7 @@ class SnapshotStore:
             blob_sha256=sha256_of(ref),
         )
         slot = min(self._seqs, key=self._seqs.__getitem__)
-        await self._append(slot, record, wall_ms)
+        await self._append(str(slot), record, wall_ms)
         self._seqs[slot] = position.seq
         return True
 
@@ -108,7 +128,9 @@ class SnapshotStore:
         With ``digest_of`` a state must also have the digest that its snapshot names. Raises
         ``ChainHalt`` where neither a snapshot nor the genesis can be begun from.
         """
-        for record in await self.candidates():
+        candidates = await self.candidates()
+        await self._heed_last_word(decisions)
+        for record in candidates:
             base = await self._verified(decisions, record, digest_of)
             if isinstance(base, Base):
                 return base
@@ -123,9 +145,43 @@ class SnapshotStore:
             )
         return Base(chain.genesis(self._log_id, self._partition))
 
+    async def leave_word(self, position: ChainState, *, engine: str, wall_ms: int) -> None:
+        """Remember a confirmed ``position`` that the log may have lost. Raises ``Retryable``."""
+        record = SnapshotRecord(
+            log_id=self._log_id,
+            partition=self._partition,
+            offset=position.offset,
+            seq=position.seq,
+            through=position.through,
+            sha256=position.sha256.hex(),
+            state_digest="",
+            engine=engine,
+            blob_ref="",
+            blob_sha256="",
+        )
+        await self._append(LAST_WORD, record, wall_ms)
+
     async def close(self) -> None:
         """Let go of the log."""
         await self._log.close()
+
+    async def _heed_last_word(self, decisions: PartitionLog) -> None:
+        """Halt where a predecessor was sure of a record that the log doesn't hold."""
+        word = self._last_word
+        if word is None or word.log_id != self._log_id:
+            return
+        start, _ = await decisions.bounds()
+        raw = await read_one(decisions, word.offset) if word.offset >= start else None
+        found = raw is not None and hashlib.sha256(raw).hexdigest() == word.sha256
+        if found or word.offset < start:
+            return
+        if not self._accept_loss:
+            raise ChainHalt(
+                f"decisions partition {self._partition}: seq {word.seq} was confirmed at offset"
+                f" {word.offset} and isn't there: acknowledged decisions were lost; restore the"
+                " log, or go on without them with VAXEL_COLD_START=genesis once"
+            )
+        await self._append(LAST_WORD, None, 0)
 
     async def _verified(
         self, decisions: PartitionLog, record: SnapshotRecord, digest_of: DigestOf | None
@@ -157,17 +213,20 @@ class SnapshotStore:
         )
         return Base(position, state, record)
 
-    async def _append(self, slot: int, record: SnapshotRecord, wall_ms: int) -> None:
+    async def _append(self, slot: str, record: SnapshotRecord | None, wall_ms: int) -> None:
+        """Fill a slot; None empties it."""
+        what = (slot, "") if record is None else (str(record.seq), record.sha256)
         event = cloudevents.Event(
-            id=ids.event_id("snapshot", self._log_id, str(self._partition), record.sha256),
+            id=ids.event_id("snapshot", self._log_id, str(self._partition), what[1]),
             type=SNAPSHOT_TYPE,
             source="vaxel/router",
             time_ms=wall_ms,
-            subject=f"{self._partition}/{record.seq}",
+            subject=f"{self._partition}/{what[0]}",
         )
         key = f"{self._partition}/{slot}".encode()
+        value = b"" if record is None else record.to_json()
         try:
-            await self._log.append(key, record.to_json(), event.headers())
+            await self._log.append(key, value, event.headers())
         except AppendFailed:
             await self._log.abandon()
             raise
