@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from vaxel_cli.simulate.distributions import Distribution, spelled
 from vaxel_shared.config import source
@@ -17,6 +18,7 @@ TICKS_PER_UNIT = 1_000_000
 """The engine counts integer ticks: so many to the scenario's unit."""
 TICKS_MAX = 2**53
 """Integers that the engine takes."""
+HORIZON_MAX = TICKS_MAX // TICKS_PER_UNIT // 4
 AGENTS_MAX = 100_000
 Order = Literal["fifo", "priority", "aging"]
 Selection = Literal["longest_idle", "least_loaded", "best_skill", "random_idle"]
@@ -82,7 +84,7 @@ class Scenario(ConfigModel):
     """The whole file. Times and rates are in ``unit``."""
 
     unit: Literal["s", "min"] = "s"
-    horizon: float = Field(gt=0, allow_inf_nan=False)
+    horizon: float = Field(gt=0, le=HORIZON_MAX)
     """Each replication ends then; figures count from ``warmup`` to here."""
     replications: int = Field(default=1, ge=1, le=10_000)
     warmup: float = Field(default=0.0, ge=0, allow_inf_nan=False)
@@ -102,6 +104,13 @@ class Scenario(ConfigModel):
             return self.service_level_within
         return 20.0 if self.unit == "s" else 20.0 / 60.0
 
+    @field_validator("warmup")
+    @classmethod
+    def _before_horizon(cls, value: float, info: ValidationInfo) -> float:
+        if value >= info.data.get("horizon", math.inf):
+            raise ValueError("not before horizon; make it shorter")
+        return value
+
     @model_validator(mode="after")
     def _makes_sense(self) -> Scenario:
         for what, names in (
@@ -110,10 +119,6 @@ class Scenario(ConfigModel):
         ):
             if len(names) != len(set(names)):
                 raise ValueError(f"two {what} have the same name; rename one")
-        if self.warmup >= self.horizon:
-            raise ValueError("warmup is not before horizon; make it shorter")
-        if self.horizon * TICKS_PER_UNIT > TICKS_MAX / 4:
-            raise ValueError(f"horizon is above {TICKS_MAX // 4 // TICKS_PER_UNIT}; shorten it")
         if sum(group.count for group in self.agents) > AGENTS_MAX:
             raise ValueError(f"more than {AGENTS_MAX} agents; simulate parts of them")
         return self
@@ -156,8 +161,12 @@ def load(path: Path) -> Scenario:
 
 def check(document: Document) -> Scenario:
     """A document as a scenario. Raises :class:`ConfigError` with file, line and remedy."""
+    doubled = [*source.duplicates(document, ("classes",), "name")]
+    doubled += source.duplicates(document, ("agents",), "name")
+    if doubled:
+        raise ConfigError(doubled)
     scenario = source.validate(Scenario, document)
-    problems = list(_problems(scenario, document))
+    problems = _problems(scenario, document)
     if problems:
         raise ConfigError(problems)
     return scenario
