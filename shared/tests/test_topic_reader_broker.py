@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -216,3 +217,51 @@ async def test_a_missing_topic_or_broker_is_said_instead_of_hanging(settings: Se
 def test_key_and_value_are_hashed_apart() -> None:
     assert record_sha256(b"ab", b"c") != record_sha256(b"a", b"bc")
     assert record_sha256(None, b"c") == record_sha256(b"", b"c")
+
+
+async def test_after_a_change_of_leader_reading_goes_on_where_it_was(
+    topics: Settings, write: Write
+) -> None:
+    reader = TopicReader(topics, INTERACTIONS, {}, cold_start="genesis", partitions=[0])
+    await reader.start()
+    try:
+        for i in range(3):
+            await write(INTERACTIONS, str(i).encode(), 0)
+        before = await read_on(reader, 3)
+        await write(INTERACTIONS, b"3", 0)
+        another_led(reader)
+        assert [r.value for r in before + await read_on(reader, 1)] == [b"0", b"1", b"2", b"3"]
+    finally:
+        await reader.close()
+
+
+async def test_rule_19_a_leader_that_has_another_record_at_the_cursor_halts_a_live_reader(
+    topics: Settings, write: Write
+) -> None:
+    reader = TopicReader(topics, INTERACTIONS, {}, cold_start="genesis", partitions=[0])
+    await reader.start()
+    try:
+        await write(INTERACTIONS, b"cut", 0)
+        await read_on(reader, 1)
+        reader._cursors[0] = TopicCursor(INTERACTIONS, 0, 0, "00" * 32)
+        await write(INTERACTIONS, b"grown again", 0)
+        another_led(reader)
+        with pytest.raises(Fatal, match="cut and overwritten"):
+            await read_on(reader, 1)
+    finally:
+        await reader.close()
+
+
+async def read_on(reader: TopicReader, count: int) -> list[Record]:
+    found: list[Record] = []
+    async with asyncio.timeout(20):
+        while len(found) < count:
+            found += await reader.poll()
+    return found
+
+
+def another_led(reader: TopicReader) -> None:
+    """As if the broker that leads had followed until now."""
+    assert reader._leaders is not None
+    for tp in reader._leaders._known:
+        reader._leaders._known[tp] = 99

@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 from vaxel_shared.errors import Fatal, Retryable
 from vaxel_shared.kafka.admin import Offsets
 from vaxel_shared.kafka.client import REQUEST_TIMEOUT_MS, consumer_options, unreachable
+from vaxel_shared.kafka.leaders import Leaders
 from vaxel_shared.kafka.log import OffsetGone, stop_client
 from vaxel_shared.kafka.topics import declared, partition_count
 from vaxel_shared.obs import metrics
@@ -116,6 +117,7 @@ class TopicReader:
         self._gaps_allowed = declared(topic).cleanup == "compact"
         self._offsets = Offsets(settings)
         self._consumer: AIOKafkaConsumer | None = None
+        self._leaders: Leaders | None = None
         self._ends_at_start: dict[int, int] = {}
 
     async def start(self) -> None:
@@ -134,7 +136,7 @@ class TopicReader:
                 await self._verify(self._cursors[partition], begins[partition], ends[partition])
         consumer = AIOKafkaConsumer(**consumer_options(self._settings))
         await _bounded(self._settings, consumer, consumer.start())
-        self._consumer = consumer
+        self._consumer, self._leaders = consumer, Leaders(consumer)
         consumer.assign([self._tp(partition) for partition in own])
         for partition, cursor in self._cursors.items():
             consumer.seek(self._tp(partition), cursor.offset + 1)
@@ -154,11 +156,28 @@ class TopicReader:
             raise OffsetGone(f"{self._topic}: records at the cursor are gone; {_REMEDY}") from error
         except (KafkaError, OSError) as error:  # TimeoutError is an OSError
             raise unreachable(self._settings) from error
+        for tp in await self._verify_moved():
+            fetched.pop(tp, None)  # perhaps still the old leader's; they are read again
         records = [to_record(self._topic, raw) for rows in fetched.values() for raw in rows]
         for record in records:
             self._advance(record)
         metrics.CONSUMED.labels(self._topic).inc(len(records))
         return records
+
+    async def _verify_moved(self) -> list[TopicPartition]:
+        """Verify the cursors of partitions that have got another leader, and go back to them."""
+        assert self._consumer is not None
+        assert self._leaders is not None
+        moved = self._leaders.changed(map(self._tp, self._cursors))
+        for tp, leader in moved.items():
+            cursor, only = self._cursors[tp.partition], [tp.partition]
+            begins = await self._offsets.begins(self._topic, only)
+            ends = await self._offsets.ends(self._topic, only)
+            await self._verify(cursor, begins[tp.partition], ends[tp.partition])
+            self._leaders.note(tp, leader)
+            if not self._gaps_allowed:
+                self._consumer.seek(tp, cursor.offset + 1)
+        return [] if self._gaps_allowed else list(moved)
 
     def cursor(self, partition: int) -> TopicCursor:
         """After the last record that :meth:`poll` returned of this partition."""
