@@ -10,6 +10,7 @@ from vaxel_ingest_email.shell.health import Health
 from vaxel_ingest_email.shell.intake import SOURCE, Intake
 from vaxel_ingest_email.shell.parsing import ParsePool
 from vaxel_ingest_email.shell.receiver import Receiver
+from vaxel_ingest_email.shell.seen import Seen
 from vaxel_shared.blobs import FolderBlobs
 from vaxel_shared.clock import SystemClock
 from vaxel_shared.crypto.keys import Keyring
@@ -28,13 +29,16 @@ async def build(settings: IngestEmailSettings) -> Service:
     )
     await parser.start()
     producer = await Producer.start(settings, SOURCE)
+    clock = SystemClock()
+    seen = Seen(settings, NAME, clock)
     intake = Intake(
         parser=parser,
         blobs=FolderBlobs(settings.blobs),
         sender=producer,
         keyring=keyring,
-        clock=SystemClock(),
+        clock=clock,
         timeout_ms=settings.accept_timeout_ms,
+        seen=seen,
     )
     receiver = Receiver(settings, accounts, intake)
     health = Health(settings)
@@ -49,8 +53,9 @@ async def build(settings: IngestEmailSettings) -> Service:
         tasks={
             "smtp": receiver.run,
             "health": health.run,
+            "seen": seen.run,
             "config": partial(accounts.watch, poll_ms=settings.config_poll_ms),
         },
         not_ready=not_ready,
-        closers=[parser.close, producer.close],
+        closers=[parser.close, producer.close, seen.close],
     )

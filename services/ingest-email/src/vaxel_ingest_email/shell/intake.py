@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from vaxel_ingest_email.core.fields import Envelope
 from vaxel_ingest_email.core.normalize import AccountRef, Parsed, address
+from vaxel_ingest_email.shell.seen import key_of
 from vaxel_shared.blobs import BlobStore
 from vaxel_shared.clock import Clock
 from vaxel_shared.contracts.cloudevents import Event
-from vaxel_shared.contracts.interaction import INTERACTION_TYPE, Interaction
+from vaxel_shared.contracts.interaction import INTERACTION_TYPE, Flag, Flags, Interaction
 from vaxel_shared.crypto.keys import Keyring
 from vaxel_shared.errors import Poison, Retryable
 from vaxel_shared.kafka.producer import Ack, Outgoing
@@ -44,6 +45,18 @@ class Parser(Protocol):
         ...
 
 
+class Memory(Protocol):
+    """Which message ids were seen; see :class:`.seen.Seen`."""
+
+    async def other_words(self, asked: Mapping[str, str]) -> set[str]:
+        """The keys that were seen with other content."""
+        ...
+
+    def note(self, key: str, content: str) -> None:
+        """A mail with this id was taken."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What became of a mail: an interaction id for each account."""
@@ -65,7 +78,9 @@ class Intake:
         keyring: Keyring,
         clock: Clock,
         timeout_ms: int,
+        seen: Memory | None = None,
     ) -> None:
+        self._seen = seen
         self._parser = parser
         self._blobs = blobs
         self._sender = sender
@@ -84,14 +99,28 @@ class Intake:
                 for blob in parsed.blobs:
                     if blob.kind != "raw":
                         await self._blobs.put(blob.kind, blob.data)
-                made = [address(parsed, account, self._keyring) for account in accounts]
+                keys = [key_of(account.id, parsed.message_id) for account in accounts]
+                reused = await self._reused(keys, parsed.content_sha256)
+                made = [
+                    address(_flagged(parsed) if key in reused else parsed, account, self._keyring)
+                    for key, account in zip(keys, accounts, strict=True)
+                ]
                 await self._sender.send_many(self._records(made, received_at_ms))
         except TimeoutError as error:
             raise Retryable("a mail wasn't stored in time; is the broker or disk slow?") from error
         except Poison as error:  # our limits should not allow it; the sender keeps the mail
             raise Retryable(f"a mail's record was refused ({error.code})") from error
+        if self._seen is not None:
+            for key in keys:
+                self._seen.note(key, parsed.content_sha256)
         _trace(made, started_ns)
         return Taken([one.id for one in made], parsed.interaction.kind, parsed.limit)
+
+    async def _reused(self, keys: list[str], content: str) -> set[str]:
+        """The keys whose id was used for other words before."""
+        if self._seen is None:
+            return set()
+        return await self._seen.other_words(dict.fromkeys(keys, content))
 
     def _records(self, made: list[Interaction], received_at_ms: int) -> list[Outgoing]:
         return [
@@ -110,6 +139,13 @@ class Intake:
             )
             for one in made
         ]
+
+
+def _flagged(parsed: Parsed) -> Parsed:
+    """With the flag that its Message-ID isn't its own."""
+    flag = Flag(value=True, evidence=["message_id_seen_with_other_content"])
+    flags = (parsed.interaction.flags or Flags()).model_copy(update={"reused_id": flag})
+    return replace(parsed, interaction=parsed.interaction.model_copy(update={"flags": flags}))
 
 
 def _trace(made: list[Interaction], started_ns: int) -> None:
