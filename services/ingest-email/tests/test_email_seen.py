@@ -61,7 +61,7 @@ class Here:
 
     async def settled(self) -> None:
         async with asyncio.timeout(60):
-            while self.seen._unwritten or self.seen._engine is None:  # noqa: ASYNC110
+            while self.seen._unwritten or not self.seen._pruned_ms:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
 
