@@ -6,6 +6,7 @@ import asyncio
 import sys
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ import pytest
 from vaxel_shared.contracts.deadletters import DeadLetter
 from vaxel_shared.errors import Fatal, Poison, Retryable
 from vaxel_shared.kafka import admin, consumer
-from vaxel_shared.kafka.consumer import POISON_IN_A_ROW_MAX, GroupConsumer
+from vaxel_shared.kafka.consumer import GroupConsumer
+from vaxel_shared.kafka.deadletters import RUN_MAX
 from vaxel_shared.kafka.producer import Ack
 from vaxel_shared.kafka.topic_reader import Record, TopicReader
 from vaxel_shared.kafka.topics import DEADLETTERS, INTERACTIONS
@@ -148,15 +150,44 @@ async def test_a_handler_that_cannot_say_which_record_it_was_is_given_one_at_a_t
     assert [one.offset for one in await letters(topics)] == [1]
 
 
-async def test_too_many_in_a_row_stop_the_service_instead_of_emptying_the_log(
+async def stands_still(consumer: GroupConsumer) -> bool:
+    return bool(consumer.reasons())
+
+
+async def test_too_many_in_a_row_halt_their_partition_and_the_others_go_on(
     topics: Settings, write: Write
 ) -> None:
-    for i in range(POISON_IN_A_ROW_MAX + 5):
+    for i in range(RUN_MAX + 5):
+        await write(INTERACTIONS, f"bad {i}".encode(), 0)
+    await write(INTERACTIONS, b"before", 1)
+    sink = Sink(2)
+    consumer = GroupConsumer(topics, INTERACTIONS, GROUP, stall_ms=500)
+    run = asyncio.ensure_future(consumer.run(sink, sink.stop))
+    await until(partial(stands_still, consumer))
+    assert "21 records in a row can't be handled (bad)" in consumer.reasons()[0]
+    await asyncio.sleep(1)  # longer than the watchdog's patience with a partition that is read
+    await write(INTERACTIONS, b"after", 1)
+    await asyncio.wait_for(run, 60)
+    assert sink.values == [b"before", b"after"]
+    assert len({letter.id for letter in await letters(topics)}) == RUN_MAX
+    assert 0 not in await committed(topics)
+
+
+async def test_after_a_restart_the_same_are_parked_again_and_no_more(
+    topics: Settings, write: Write
+) -> None:
+    for i in range(RUN_MAX + 5):
         await write(INTERACTIONS, f"bad {i}".encode())
-    with pytest.raises(Fatal, match="in a row can't be handled"):
-        await consume(topics, Sink(1))
-    assert len(await letters(topics)) == POISON_IN_A_ROW_MAX
-    assert await committed(topics) == {}
+    for _ in range(2):
+        consumer = GroupConsumer(topics, INTERACTIONS, GROUP)
+        stop = asyncio.Event()
+        run = asyncio.ensure_future(consumer.run(Sink(1), stop))
+        await until(partial(stands_still, consumer))
+        stop.set()
+        await run
+    found = await letters(topics)
+    assert len({letter.id for letter in found}) == RUN_MAX
+    assert len(found) == 2 * RUN_MAX
 
 
 async def test_trouble_around_it_is_waited_out_with_the_same_batch(

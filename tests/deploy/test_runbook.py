@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from deploy.deployment import ROOT
 
-HALTS = {"Fatal", "ChainHalt", "Displaced", "OffsetGone"}
+HALTS = {"Fatal", "ChainHalt", "Displaced", "OffsetGone", "TooMuchPoison"}
 RUNBOOK = (ROOT / "docs/runbook.md").read_text()
 HALTS_SECTION = RUNBOOK.partition("## Halts")[2].partition("\n## ")[0]
 PHRASES = [

@@ -180,10 +180,10 @@ async def test_trouble_waits_longer_each_time_and_ends(tmp_path):
 async def test_what_is_no_event_becomes_a_dead_letter_and_the_rest_goes_on(tmp_path):
     far = Far()
     notifier, store, _clock, parked = await made(tmp_path, events()[2:3], far)
-    notifier._reader.rows.insert(0, Record("vaxel.sla", 0, 0, 0, b"k", b"{}", ()))
+    notifier._reader.rows.append(Record("vaxel.sla", 0, 1, 0, b"k", b"{}", ()))
     await notifier.read()
     await notifier.send()
-    assert parked == [(0, "unreadable_sla_event")]
+    assert parked == [(1, "unreadable_sla_event")]
     assert len(far.got) == 2
     await store.close()
 

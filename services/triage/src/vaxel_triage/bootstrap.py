@@ -45,6 +45,6 @@ async def build(settings: TriageSettings) -> Service:
             "config": partial(watch.run, poll_ms=settings.config_poll_ms),
             "health": health.run,
         },
-        not_ready=health.reasons,
+        not_ready=lambda: health.reasons() + consumer.reasons(),
         closers=[producer.close],
     )

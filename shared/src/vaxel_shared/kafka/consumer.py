@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from vaxel_shared.errors import Fatal, Poison, Retryable
+from vaxel_shared.errors import Poison, Retryable
 from vaxel_shared.kafka.admin import Offsets, group_offsets
 from vaxel_shared.kafka.client import REQUEST_TIMEOUT_MS, consumer_options, unreachable
-from vaxel_shared.kafka.deadletters import park
+from vaxel_shared.kafka.deadletters import PoisonLimit, TooMuchPoison, park
 from vaxel_shared.kafka.group_cursor import GroupCursor
 from vaxel_shared.kafka.log import stop_client
 from vaxel_shared.kafka.producer import Producer
@@ -36,8 +36,6 @@ from vaxel_shared.settings import Settings
 
 BATCH_RECORDS_MAX = 200
 """Small enough that a batch is done well within the drain time."""
-POISON_IN_A_ROW_MAX = 20
-"""More records in a row that can't be handled are a broken producer or handler, not bad luck."""
 DRAIN_MS = 5_000
 """What a batch under way is given when the process is asked to stop."""
 RETRY_MS_MAX = 60_000
@@ -77,7 +75,8 @@ class GroupConsumer:
         self._stop = asyncio.Event()
         self._rebalances = _Rebalances()
         self._cursor = GroupCursor(settings, topic, self._group)
-        self._poison_run: dict[int, tuple[int, int]] = {}
+        self._limit = PoisonLimit(topic)
+        self._halted: dict[int, str] = {}
         self._letters: Producer | None = None
 
     async def run(self, handle: Handle, stop: asyncio.Event) -> None:
@@ -94,7 +93,7 @@ class GroupConsumer:
         watchdog = Watchdog(
             self._topic,
             self._committed,
-            lambda: offsets.ends(self._topic, [tp.partition for tp in consumer.assignment()]),
+            lambda: offsets.ends(self._topic, self._read_by(consumer)),
             stall_ms=self._stall_ms,
         )
         consuming = asyncio.ensure_future(self._consume(consumer, handle))
@@ -109,6 +108,15 @@ class GroupConsumer:
                 task.cancel()
             await asyncio.gather(consuming, watching, return_exceptions=True)
             await self._close(consumer, offsets)
+
+    def reasons(self) -> list[str]:
+        """Why partitions stand still, a line each."""
+        return list(self._halted.values())
+
+    def _read_by(self, consumer: AIOKafkaConsumer) -> list[int]:
+        """The partitions that should make progress."""
+        own = {tp.partition for tp in consumer.assignment()}
+        return sorted(own - self._halted.keys())
 
     async def _close(self, consumer: AIOKafkaConsumer, offsets: Offsets) -> None:
         closing = [stop_client(consumer), offsets.close()]
@@ -153,7 +161,7 @@ class GroupConsumer:
                 fetched = await self._fetch(consumer)
                 if seen != self._rebalances.count:
                     seen = self._rebalances.count
-                    self._cursor.forget()
+                    self._begin_anew()
                 for tp, rows in fetched.items():
                     if seen != self._rebalances.count:
                         break  # whoever owns the partition now begins at its committed offset
@@ -161,6 +169,26 @@ class GroupConsumer:
                     await self._batch(consumer, tp, records, handle)
         except Stopping:
             return  # what isn't committed is read again
+
+    def _begin_anew(self) -> None:
+        """After a rebalance: every partition's place is verified again, and none stands still."""
+        self._cursor.forget()
+        self._limit.forget()
+        for partition in self._halted:
+            metrics.PARTITION_HALTED.labels(self._topic, str(partition)).set(0)
+        self._halted.clear()
+
+    def _halt(
+        self, consumer: AIOKafkaConsumer, tp: TopicPartition, first: int, why: TooMuchPoison
+    ) -> None:
+        """Read no further in a partition; the others go on. Its place stays before the batch."""
+        consumer.pause(tp)
+        consumer.seek(tp, first)
+        self._halted[tp.partition] = str(why)
+        metrics.PARTITION_HALTED.labels(self._topic, str(tp.partition)).set(1)
+        get_logger().error(
+            "partition_halted", topic=self._topic, partition=tp.partition, error=str(why)
+        )
 
     async def _fetch(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
         """The next records; while the group rebalances this can take longer than its time-out."""
@@ -180,7 +208,12 @@ class GroupConsumer:
     ) -> None:
         seen = self._rebalances.count
         await self._persist("cursor", lambda: self._cursor.check(records))
-        await self._unless_stopped(self._handled(records, handle), grace_ms=DRAIN_MS)
+        try:
+            await self._unless_stopped(self._handled(records, handle), grace_ms=DRAIN_MS)
+        except TooMuchPoison as error:
+            if seen == self._rebalances.count:
+                self._halt(consumer, tp, records[0].offset, error)
+            return
         if seen == self._rebalances.count:
             await self._commit(consumer, tp, records[-1])
         metrics.CONSUMED.labels(self._topic).inc(len(records))
@@ -198,26 +231,22 @@ class GroupConsumer:
                 if culprit is None:
                     size = 1  # find out which one it is
                     continue
+                for record in rest:
+                    if record.offset < culprit.offset:
+                        self._limit.note(record.partition, record.offset, None)
+                self._limit.note(culprit.partition, culprit.offset, error.code)
                 await self._park(culprit, error)
                 rest = [record for record in rest if record.offset > culprit.offset]
             except Retryable as error:
                 await self._backoff.pause("handle", error, self._stop)
                 continue
             else:
+                for record in rest[:size]:
+                    self._limit.note(record.partition, record.offset, None)
                 rest = rest[size:]
             self._backoff.reset()
 
     async def _park(self, record: Record, error: Poison) -> None:
-        last, run = self._poison_run.get(record.partition, (-2, 0))
-        run = run + 1 if record.offset == last + 1 else 1
-        self._poison_run[record.partition] = (record.offset, run)
-        if run > POISON_IN_A_ROW_MAX:
-            raise Fatal(
-                f"{self._topic} partition {record.partition} offset {record.offset}: {run} records "
-                f"in a row can't be handled ({error.code}): mend their producer or this service, "
-                "then restart it; the parked ones are listed by `vaxel dlq list`"
-            )
-
         async def write() -> None:
             if self._letters is None:
                 self._letters = await Producer.start(self._settings, f"vaxel/{self._service}")

@@ -15,6 +15,12 @@ CONSUMED = counter("vaxel_records_consumed", "Records read.", "topic")
 PRODUCED = counter("vaxel_records_produced", "Records acknowledged by the broker.", "topic")
 LAG = gauge("vaxel_lag_records", "Records not yet handled.", "topic", "partition")
 DEAD = counter("vaxel_deadletters", "Records parked as dead letters.", "topic", "reason")
+PARTITION_HALTED = gauge(
+    "vaxel_partition_halted",
+    "1 while a partition is read no further because too much of it can't be handled.",
+    "topic",
+    "partition",
+)
 RETRIES = counter("vaxel_retries", "Pauses because the surroundings failed.", "what")
 API_REQUESTS = counter("vaxel_api_requests", "Requests answered.", "route", "status")
 API_SECONDS = histogram(

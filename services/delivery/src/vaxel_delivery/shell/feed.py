@@ -21,10 +21,11 @@ from vaxel_delivery.shell.waiters import Waiters
 from vaxel_shared.clock import Clock
 from vaxel_shared.contracts.interaction import Interaction
 from vaxel_shared.errors import Retryable
+from vaxel_shared.kafka.deadletters import PoisonLimit, park_batch
 from vaxel_shared.kafka.records import ChainCursor, ChainRecord
 from vaxel_shared.kafka.retry import Backoff, Stopping
 from vaxel_shared.kafka.topic_reader import Record, TopicCursor
-from vaxel_shared.kafka.topics import DECISIONS
+from vaxel_shared.kafka.topics import DECISIONS, INTERACTIONS
 from vaxel_shared.obs import metrics
 
 POLL_MS = 200
@@ -191,6 +192,7 @@ class InteractionsFeed:
         self._park = park
         self._wake = wake
         self.pace = Pace(reader.lag)
+        self._limit = PoisonLimit(INTERACTIONS)
         self._polled: list[Record] = []
         """Read and not stored yet: the reader won't give them again."""
         self.caught_up = False
@@ -218,14 +220,16 @@ class InteractionsFeed:
     async def take(self, records: list[Record]) -> None:
         """Store what some records hold."""
         kept = []
+        bad: dict[tuple[int, int], str] = {}
         for record in records:
             try:
                 item = keep(Interaction.model_validate_json(record.value))
             except ValidationError:
-                await self._park(record, "unreadable_interaction")
+                bad[record.partition, record.offset] = "unreadable_interaction"
                 continue
             if item is not None:
                 kept.append(item)
+        await park_batch(self._limit, records, bad, self._park)
         partitions = {record.partition for record in records}
         rows = [self._reader.cursor(partition).row() for partition in sorted(partitions)]
         await self._store.keep(kept, rows, self._clock.wall_ms())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
@@ -29,6 +29,7 @@ from vaxel_shared.contracts.deadletters import DeadLetter
 from vaxel_shared.contracts.interaction import Interaction
 from vaxel_shared.contracts.sla import SlaEvent
 from vaxel_shared.errors import Fatal, Retryable
+from vaxel_shared.kafka.deadletters import PoisonLimit, park_batch
 from vaxel_shared.kafka.reader import ChainCursor, ChainRecord, DecisionsReader
 from vaxel_shared.kafka.topic_reader import Record, TopicCursor, TopicReader
 from vaxel_shared.kafka.topics import DEADLETTERS, DECISIONS, INTERACTIONS, SLA
@@ -92,6 +93,14 @@ Park = Callable[[Record, str], Awaitable[None]]
 """Parks a record that can't be read, with the reason's code. Raises Retryable if it can't."""
 
 
+@dataclass(frozen=True, slots=True)
+class Parking:
+    """Where what can't be read goes, and how much of it there may be."""
+
+    park: Park
+    limit: PoisonLimit
+
+
 def decisions_batch(records: Sequence[ChainRecord]) -> Batch:
     """Valid records of the decisions."""
     changes: list[Change] = []
@@ -109,15 +118,29 @@ def decisions_batch(records: Sequence[ChainRecord]) -> Batch:
     return Batch(changes, frozenset(causes))
 
 
-async def interactions_batch(records: Sequence[Record], park: Park) -> Batch:
-    """Interactions; what is none becomes a dead letter first."""
-    changes: list[Change] = []
+T = TypeVar("T")
+
+
+async def _readable(
+    records: Sequence[Record], parse: Callable[[bytes], T], code: str, parking: Parking
+) -> list[tuple[Record, T]]:
+    """What can be read; what can't is parked first, unless it is too much."""
+    found: list[tuple[Record, T]] = []
+    bad: dict[tuple[int, int], str] = {}
     for record in records:
         try:
-            interaction = Interaction.model_validate_json(record.value)
+            found.append((record, parse(record.value)))
         except ValidationError:
-            await park(record, "not_an_interaction")
-            continue
+            bad[record.partition, record.offset] = code
+    await park_batch(parking.limit, records, bad, parking.park)
+    return found
+
+
+async def interactions_batch(records: Sequence[Record], parking: Parking) -> Batch:
+    """Interactions; what is none becomes a dead letter first."""
+    changes: list[Change] = []
+    parse = Interaction.model_validate_json
+    for record, interaction in await _readable(records, parse, "not_an_interaction", parking):
         changes += project_interaction(
             interaction,
             partition=record.partition,
@@ -127,28 +150,20 @@ async def interactions_batch(records: Sequence[Record], park: Park) -> Batch:
     return Batch(changes)
 
 
-async def deadletters_batch(records: Sequence[Record], park: Park) -> Batch:
+async def deadletters_batch(records: Sequence[Record], parking: Parking) -> Batch:
     """Dead letters; what is none becomes one, which is one then."""
     changes: list[Change] = []
-    for record in records:
-        try:
-            letter = DeadLetter.model_validate_json(record.value)
-        except ValidationError:
-            await park(record, "not_a_deadletter")
-            continue
+    parse = DeadLetter.model_validate_json
+    for record, letter in await _readable(records, parse, "not_a_deadletter", parking):
         changes += project_deadletter(letter, partition=record.partition, offset=record.offset)
     return Batch(changes)
 
 
-async def sla_batch(records: Sequence[Record], park: Park) -> Batch:
+async def sla_batch(records: Sequence[Record], parking: Parking) -> Batch:
     """SLA events; what is none becomes a dead letter first."""
     changes: list[Change] = []
-    for record in records:
-        try:
-            event = SlaEvent.model_validate_json(record.value)
-        except ValidationError:
-            await park(record, "not_an_sla_event")
-            continue
+    parse = SlaEvent.model_validate_json
+    for record, event in await _readable(records, parse, "not_an_sla_event", parking):
         changes += project_sla(event, partition=record.partition, offset=record.offset)
     return Batch(changes)
 
@@ -258,18 +273,20 @@ def followers(
     stored: Callable[[], None],
 ) -> list[Follower]:
     """One for each topic that the register reads."""
+    plain = (INTERACTIONS, SLA, DEADLETTERS)
+    parking = {topic: Parking(park, PoisonLimit(topic)) for topic in plain}
 
     async def decisions(records: Sequence[ChainRecord]) -> Batch:
         return decisions_batch(records)
 
     async def interactions(records: Sequence[Record]) -> Batch:
-        return await interactions_batch(records, park)
+        return await interactions_batch(records, parking[INTERACTIONS])
 
     async def sla(records: Sequence[Record]) -> Batch:
-        return await sla_batch(records, park)
+        return await sla_batch(records, parking[SLA])
 
     async def letters(records: Sequence[Record]) -> Batch:
-        return await deadletters_batch(records, park)
+        return await deadletters_batch(records, parking[DEADLETTERS])
 
     def open_decisions(rows: Mapping[int, CursorRow]) -> Reader:
         cursors = {partition: ChainCursor.from_row(row) for partition, row in rows.items()}

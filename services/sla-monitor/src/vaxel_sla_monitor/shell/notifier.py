@@ -17,8 +17,10 @@ from vaxel_shared import ids
 from vaxel_shared.clock import Clock
 from vaxel_shared.contracts.sla import SlaEvent
 from vaxel_shared.errors import Retryable
+from vaxel_shared.kafka.deadletters import PoisonLimit, park_batch
 from vaxel_shared.kafka.retry import Backoff, Stopping
 from vaxel_shared.kafka.topic_reader import Record, TopicCursor
+from vaxel_shared.kafka.topics import SLA
 from vaxel_shared.obs import metrics
 from vaxel_shared.obs.logging import get_logger
 from vaxel_sla_monitor.config import Files
@@ -78,6 +80,7 @@ class Notifier:
         self._files = files
         self._park = park
         self._clock = clock
+        self._limit = PoisonLimit(SLA)
         self._polled: list[Record] = []
         """Read and not filed yet: the reader won't give them again."""
         self._wake = asyncio.Event()
@@ -108,13 +111,15 @@ class Notifier:
         if not self._polled:
             return
         filed: list[Notice] = []
+        bad: dict[tuple[int, int], str] = {}
         for record in self._polled:
             try:
                 event = SlaEvent.model_validate_json(record.value)
             except ValidationError:
-                await self._park(record, "unreadable_sla_event")
+                bad[record.partition, record.offset] = "unreadable_sla_event"
                 continue
             filed += self._notices(event)
+        await park_batch(self._limit, self._polled, bad, self._park)
         partitions = sorted({record.partition for record in self._polled})
         rows = [self._reader.cursor(partition).row() for partition in partitions]
         await self._store.file(filed, rows, self._clock.wall_ms())

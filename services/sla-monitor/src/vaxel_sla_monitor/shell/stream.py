@@ -24,6 +24,7 @@ from vaxel_shared.contracts.cloudevents import Event
 from vaxel_shared.contracts.sla import DUE_TYPE, Due, Mark, Move
 from vaxel_shared.errors import Fatal, Retryable, VaxelError
 from vaxel_shared.kafka.client import client_options
+from vaxel_shared.kafka.deadletters import PoisonLimit
 from vaxel_shared.kafka.producer import Outgoing
 from vaxel_shared.kafka.retry import Backoff
 from vaxel_shared.kafka.topic_reader import Record
@@ -72,6 +73,7 @@ class ClockStream:
         self._clock = clock
         self.read_ms = clock.monotonic_ms()
         """When the last record was read, or the table; monotonic."""
+        self._limit = PoisonLimit(CLOCKS)
         self._deadlines = Deadlines()
         self._known: dict[int, dict[int, int]] = {}
         """By partition of ``vaxel.clocks``: the marks that were read there."""
@@ -186,8 +188,10 @@ class ClockStream:
             plain = Record(
                 CLOCKS, partition, message.offset, at_ms, key, message.value or b"", headers
             )
+            self._limit.note(partition, message.offset, "unreadable_clock_record")
             await self._patiently("park", lambda: self._park(plain, "unreadable_clock_record"))
             return
+        self._limit.note(partition, message.offset, None)
         if isinstance(record, Mark):
             known = self._known.setdefault(partition, {})
             for source, at_ms in record.known_ms.items():
