@@ -178,16 +178,16 @@ class Client:
         if self._dies(self.process):
             await self.process.loop.create_future()
 
-    async def ask(self, serve: Callable[[], Any], timeout: int = READ_TIMEOUT) -> Any:
+    async def ask(self, serve: Callable[[], Any]) -> Any:
         """Have the broker do something and answer. Raises ``Retryable`` without an answer."""
         await self.here()
         future = self.process.loop.create_future()
-        self.broker.timeline.after(self.link.latency(), self._serve, future, serve, timeout)
+        self.broker.timeline.after(self.link.latency(), self._serve, future, serve)
         return await future
 
-    def _serve(self, future: asyncio.Future[Any], serve: Callable[[], Any], timeout: int) -> None:
+    def _serve(self, future: asyncio.Future[Any], serve: Callable[[], Any]) -> None:
         if self.link.cut or self.broker.down:
-            self.broker.timeline.after(timeout, self._away, future)
+            self.broker.timeline.after(READ_TIMEOUT, self._away, future)
         elif self.process.alive:
             try:
                 answer = serve()

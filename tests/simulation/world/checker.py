@@ -53,6 +53,10 @@ class Checker:
         self.voids = 0
         self.counts: Counter[str] = Counter()
         self.facts = Facts()
+        self.halted = False
+        """Inputs that were folded are lost: nothing more may be folded."""
+        self.lenient = False
+        """The inputs behind the records may be gone."""
         self._tip = hashlib.sha256(f"{log_id}:0".encode()).digest()
         self.seen: set[str] = set()
         """Ids of commands that were decided, repeats too."""
@@ -70,6 +74,21 @@ class Checker:
         digest = hashlib.sha256(len(key).to_bytes(4, "big") + key + value).digest()
         self.work_hash.append(digest)
 
+    def cut(self, work_end: int, decisions_end: int) -> None:
+        """Both logs lost their tails: the chain goes on from what is left."""
+        del self.work[work_end:], self.work_hash[work_end:]
+        self.valid = [one for one in self.valid if one.offset < decisions_end]
+        genesis = hashlib.sha256(f"{self.log_id.hex()}:0".encode()).digest()
+        self._tip = self.valid[-1].sha256 if self.valid else genesis
+        self._fold_again()
+
+    def _fold_again(self) -> None:
+        """What the lost records said is forgotten."""
+        self.facts, self._applied, self._open, self.now_ms = Facts(), {}, None, 0
+        self.lenient = True
+        for one in self.valid:
+            self._batch(one, msgspec.json.decode(one.body))
+
     def record(self, offset: int, raw: bytes) -> None:
         """A record of ``vaxel.decisions`` landed."""
         _, _, log_id, seq, previous, from_, through, through_hash = HEADER.unpack_from(raw)
@@ -81,9 +100,11 @@ class Checker:
         at = (last.seq, last.through) if last else (-1, -1)
         if (log_id, seq, from_) != (self.log_id, at[0] + 1, at[1] + 1):
             raise Violation(f"{place}: doesn't continue the chain")
-        if not from_ - 1 <= through < len(self.work):
+        if self.halted and through >= from_:
+            raise Violation(f"{place}: goes on although inputs that it folded are lost")
+        if not (self.halted or from_ - 1 <= through < len(self.work)):
             raise Violation(f"{place}: folds {from_} to {through} of {len(self.work)} inputs")
-        if through >= 0 and through_hash != self.work_hash[through]:
+        if through >= from_ and through_hash != self.work_hash[through]:
             raise Violation(f"{place}: the input at {through} isn't the one it folded")
         one = Valid(offset, seq, from_, through, raw, raw[HEADER.size :])
         self._tip = one.sha256
@@ -106,7 +127,8 @@ class Checker:
                 runs.append((cause, []))
             runs[-1][1].append(decision)
             self.facts.see(decision, (one.seq, index))
-        self._inputs(one, [run for run in runs if not run[0].startswith("timer:")], batch)
+        if not self.lenient:
+            self._inputs(one, [run for run in runs if not run[0].startswith("timer:")], batch)
         tick_ms = batch.get("tick_ms")
         if tick_ms is not None:
             self.now_ms = max(self.now_ms, tick_ms)
@@ -161,6 +183,8 @@ class Facts:
         self.timers = 0
         self._cause = ""
         self._queued_so_far = 0
+        self._held_of: dict[str, str] = {}
+        """What an agent holds → its channel."""
         self._due: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
 
@@ -319,7 +343,12 @@ class Facts:
         }  # fmt: skip
         work["waits"], work["offer"] = False, d["offer_id"]
         work["attempts"] = data["attempt"]
-        agent["held"][d["offer_id"]] = data["cost"]
+        cost, most = agent["channels"].get(work["channel"], (1, 0))
+        agent["held"][d["offer_id"]] = cost
+        self._held_of[d["offer_id"]] = work["channel"]
+        same = sum(self._held_of.get(what) == work["channel"] for what in agent["held"])
+        if same > most:
+            raise Violation(f"{d['agent_id']} has {same} of {most} of {work['channel']}")
         total = sum(agent["held"].values())
         if total > agent["capacity"]:
             raise Violation(f"{d['agent_id']} holds {total} of {agent['capacity']}")
@@ -380,7 +409,8 @@ class Facts:
             raise Violation(f"{d['work_id']} was given to {d['agent_id']} while it was offered")
         work["owner"], work["waits"] = d["agent_id"], False
         work["token"] = f"{place[0]}.{place[1]}"
-        agent["held"][d["work_id"]] = d["data"]["cost"]
+        agent["held"][d["work_id"]] = agent["channels"].get(work["channel"], (1, 0))[0]
+        self._held_of[d["work_id"]] = work["channel"]
         total = sum(agent["held"].values())
         if d["data"]["via"] == "accept" and total > max(agent["capacity"], agent["most"]):
             raise Violation(f"{d['agent_id']} holds {total} of {agent['capacity']}")
@@ -406,10 +436,14 @@ class Facts:
         agent = self.agents.get(agent_id)
         if agent is None:
             agent = self.agents[agent_id] = {
-                "presence": "offline", "capacity": 0, "held": {}, "most": 0,
+                "presence": "offline", "capacity": 0, "held": {}, "most": 0, "channels": {},
             }  # fmt: skip
         if profile is not None:
             agent["capacity"] = profile.get("capacity", 1)
+            agent["channels"] = {
+                name: (item.get("cost", 1), item.get("max", 1))
+                for name, item in profile.get("channels", {}).items()
+            }
             agent["most"] = sum(agent["held"].values())  # a lowered limit takes nothing away
         if data.get("presence") is not None:
             agent["presence"] = data["presence"]

@@ -48,7 +48,6 @@ policies:
       - {target: 15s}
     resolution: 30s
     warn_at: [50]
-    on_warning: {priority_at_least: 20}
     on_breach: {tier_at_least: 2, priority_at_least: 30}
 """
 
@@ -236,7 +235,8 @@ def _refold(world: Any) -> list[SlaEvent]:
             outcome = step(cases.get(move.case_id), move, rules())
             cases[move.case_id] = outcome.case
             events += outcome.events
-    for name, case in cases.items():
+    for name, last in cases.items():
+        case = last
         while case is not None and (found := case.next_stage()) is not None:
             clock, state, stage = found
             if stage.at_ms >= known_ms:

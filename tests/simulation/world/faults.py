@@ -67,16 +67,16 @@ class Faults:
         world = self._world
         for name, router in list(world.routers.items()):
             service = world.services[name]
-            if service.process is not None and service.process.alive:
-                if any("ahead of the broker's clock" in reason for reason in router.owner.reasons):
-                    service.kill()
+            reasons = router.owner.reasons if service.process is not None else []
+            if any("ahead of the broker's clock" in reason for reason in reasons):
+                service.kill()
 
     def _strike(self, kind: str) -> None:
         if not self._on:
             return
         if getattr(self, f"_{kind}")() is not False:
             self.counts[kind] += 1
-            self._world.story.append(f"{self._world.timeline.now / SECOND:.3f} fault: {kind}")
+            self._world.note(f"fault: {kind}")
 
     def _victim(self) -> Any:
         """Some service; every second time a router."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections import Counter, deque
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -54,7 +54,8 @@ class History:
         self.runs = 0
         self.routers: dict[str, Any] = {}
         self.ends: Counter[str] = Counter()
-        self.story: deque[str] = deque(maxlen=60)
+        self.log: list[str] = []
+        """What was done to the world."""
         self.triage = house.Triage(self)
         self.register = house.Register(self)
         self.services: dict[str, house.Service] = {}
@@ -79,6 +80,8 @@ class History:
         self.sent: dict[str, bytes] = {}
         self.faults = Faults(self, self._rng("faults"))
         self.calm = False
+        self.copies = 0
+        """Inputs that were delivered once more where that was tried at the end."""
 
     def _rng(self, name: str) -> random.Random:
         return random.Random(f"{self.seed} {name}")
@@ -101,15 +104,19 @@ class History:
             self._safety()
             self._liveness()
             verdict.judge(self)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the seed must be told
+        except Exception as error:
             raise Failed(self.seed, error, self._tell()) from error
         finally:
             step.DECISIONS_MAX = before
-            for service in self.services.values():
-                if service.process is not None and service.process.alive:
-                    service.process.kill()
+            self._end()
             timeline.bury()
         return self
+
+    def _end(self) -> None:
+        for service in self.services.values():
+            for process in [*service.olds, service.process]:
+                if process is not None and process.alive:
+                    process.kill()
 
     def _safety(self) -> None:
         for blob in self.plan.policies:
@@ -133,7 +140,7 @@ class History:
 
     def _liveness(self) -> None:
         self.calm = self.people.calm = self.edge.calm = True
-        self.story.append(f"{self.timeline.now / SECOND:.3f} faults off")
+        self.note("faults off")
         self.faults.heal()
         self._rescue()
         # Again: what somebody sent before, and again until it was acknowledged, may have come since.
@@ -236,7 +243,7 @@ class History:
         """Whether a process is killed here, at one of its calls."""
         if self.calm or not self.faults.dies():
             return False
-        self.story.append(f"{self.timeline.now / SECOND:.3f} {process.name} dies at a call")
+        self.note(f"{process.name} dies at a call")
         service = self.services.get(process.name)
         process.kill()
         if service is not None and service.process is process:
@@ -247,11 +254,15 @@ class History:
         """A process ended by itself."""
         name = "stopped" if error is None else type(error).__name__
         self.ends[name] += 1
-        self.story.append(f"{self.timeline.now / SECOND:.3f} {service.name} ended: {error!r}")
+        self.note(f"{service.name} ended: {error!r}")
         if isinstance(error, ChainHalt | OffsetGone) or not (
             error is None or isinstance(error, Fatal | Retryable)
         ):
             raise error
+
+    def note(self, what: str) -> None:
+        """Something was done to the world."""
+        self.log.append(f"{self.timeline.now / SECOND:.3f} {what}")
 
     def _came(self, record: RawRecord) -> None:
         contact = msgspec.json.decode(record.value)["contact_id"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -17,7 +18,7 @@ from simulation.world.timeline import MS, SECOND, Process
 from vaxel_register.core.projection import project
 from vaxel_register.core.rows import Rows, fold
 from vaxel_shared.contracts import wire
-from vaxel_shared.errors import Fatal, Retryable
+from vaxel_shared.errors import Retryable
 from vaxel_shared.kafka.reader import ChainCursor, ChainRecord, DecisionsReader
 from vaxel_shared.kafka.topics import DECISIONS, INTERACTIONS, WORK
 from vaxel_shared.settings import Settings
@@ -120,13 +121,18 @@ class TracedReader(DecisionsReader):
         self._checker = checker
         self._who = who
         self._seq = -1 if cursor is None else cursor.seq
+        self._sha256 = None if cursor is None else bytes.fromhex(cursor.sha256)
 
     async def poll(self, timeout_ms: int = 200, max_records: int = 200) -> list[ChainRecord]:
         records = await super().poll(timeout_ms, max_records)
         valid = self._checker.valid
         for record in records:
             seq, self._seq = record.header.seq, self._seq + 1
-            if seq != self._seq or seq >= len(valid) or valid[seq].raw != record.raw:
+            before = valid[seq - 1].sha256 if 0 < seq <= len(valid) else b""
+            forked = seq > 0 and self._sha256 is not None and before != self._sha256
+            self._sha256 = hashlib.sha256(record.raw).digest()
+            wrong = seq != self._seq or seq >= len(valid) or valid[seq].raw != record.raw
+            if wrong or forked:
                 raise Violation(
                     f"{self._who} read offset {record.offset} seq {seq} as seq {self._seq}: it"
                     " doesn't count, or one that does was left out"
@@ -209,6 +215,3 @@ def router_main(world: Any, name: str) -> Main:
         await router.run()
 
     return main
-
-
-TOLERATED = (Fatal, Retryable)

@@ -83,6 +83,7 @@ class People:
         self._offers: dict[str, Json] = {}
         self._waiting: dict[str, int] = {}
         """Case → since when its work waits."""
+        self._swept: dict[str, int] = {}
         self.calm = False
 
     # --- what they send
@@ -234,7 +235,7 @@ class People:
             self._agent("case.note", agent, note, **act)
             self._later(2.0, self._work_on, case, agent, token)
         elif point < 0.97:
-            stale = f"{int(token.split('.')[0]) - 1}.0"
+            stale = f"{int(token.partition('.')[0]) - 1}.0"
             self._agent("case.resolve", agent, {}, token=stale, case_id=case)
             self._later(2.0, self._work_on, case, agent, token)
         # else: the agent vanishes with it; presence or a supervisor takes it back
@@ -269,15 +270,23 @@ class People:
         else:
             self.publish(rng.choice(plan.policies))
 
+    def _is_time(self, what: str) -> bool:
+        due = self._timeline.now >= self._swept.get(what, 0) + 60 * SECOND
+        if due:
+            self._swept[what] = self._timeline.now
+        return due
+
     def sweep(self) -> None:
-        """Everybody does what is left to do, by what they see."""
+        """Everybody does what is left to do, by what they see; nobody the same twice a minute."""
         for offer in list(self._offers.values()):
-            self._answer("accept", offer)
+            if self._is_time(offer["id"]):
+                self._answer("accept", offer)
         for case, work in list(self._cases.items()):
             agent, token = self._tokens[work]
-            self._agent("case.resolve", agent, {}, token=token, case_id=case)
+            if self._is_time(token):
+                self._agent("case.resolve", agent, {}, token=token, case_id=case)
         for case, since in list(self._waiting.items()):
-            if self._timeline.now - since > 60 * SECOND:
+            if self._timeline.now - since > 60 * SECOND and self._is_time(case):
                 # After a thousand offers a work waits for a person.
                 data = {"to_agent": "r3", "reason": "nobody takes it"}
                 self.command("case.assign", data, kind="supervisor", case_id=case)

@@ -85,7 +85,11 @@ def make(seed: int, *, contacts: int | None = None) -> Plan:
         latency_us=rng.choice([2_000, 20_000, 50_000, 50_000]),
         burst=burst,
         services=tuple(name for name in ("delivery", "clocks") if rng.random() < 0.34),
-        checks=tuple(name for name in ("register", "replay") if rng.random() < 0.34),
+        checks=tuple(
+            name
+            for name, share in (("register", 0.34), ("replay", 0.34), ("repeats", 0.1))
+            if rng.random() < share
+        ),
         dies=rng.choice([0.0, 0.0005, 0.002, 0.006]),
         routers=rng.choice([1, 1, 1, 2]),
         snapshot_records=rng.choice([1, 3, 3, 3, 10, 10, 40, 40, 500, 500]),

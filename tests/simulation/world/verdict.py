@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import msgspec
-from simulation.world import clocks, delivering
+from simulation.world import clocks, delivering, repeats
 from simulation.world.checker import HEADER, Violation
 from simulation.world.routing import LOG_ID
 
@@ -32,6 +33,9 @@ def judge(world: Any) -> None:
         clocks.judge(world)
     if "replay" in world.plan.checks:
         _replay(world)
+    whole = world.plan.decisions_max == 500 and not world.faults.counts["long_outage"]
+    if "repeats" in world.plan.checks and whole:
+        world.copies = repeats.judge(world, random.Random(f"{world.seed} repeats"))
     if "register" in world.plan.checks:
         _register(world)
 
@@ -66,9 +70,9 @@ def _fold(world: Any) -> None:
         if one.seq in snapshots and states.digest(folded.state) != snapshots[one.seq]:
             raise Violation(f"the snapshot of seq {one.seq} isn't the fold of the log up to it")
     live = world.routers["router-0"].owner
-    if live.is_confirmed and live.as_of["seq"] == world.checker.valid[-1].seq:
-        if states.digest(live.world.state) != states.digest(folded.state):
-            raise Violation("the live state isn't the fold of the log")
+    confirmed = live.is_confirmed and live.as_of["seq"] == world.checker.valid[-1].seq
+    if confirmed and states.digest(live.world.state) != states.digest(folded.state):
+        raise Violation("the live state isn't the fold of the log")
     problems = broken(folded)
     if problems:
         raise Violation(f"the state at the end: {problems}")
@@ -109,7 +113,7 @@ def tell(world: Any) -> str:
         f"repeat it: python tests/simulation/world_run.py --seed {world.seed} --verbose",
         f"plan: {world.plan}"[:1_500],
         "what was done last:",
-        *world.story,
+        *world.log[-40:],
         f"the last {RECORDS_TOLD} records:",
     ]
     for record in world.broker.partition(DECISIONS).records[-RECORDS_TOLD:]:
