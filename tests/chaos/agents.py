@@ -21,7 +21,7 @@ from typing import Any
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from chaos.crew import Crew
 
-LOOK_S = 0.6
+LOOK_S = 1.0
 TIMEOUT_S = 15.0
 """Above the register's own wait for a decision."""
 IGNORED, DECLINED = 0.10, 0.05
@@ -76,9 +76,11 @@ class Agents:
     async def _work(self, http: ClientSession, agent: str, token: str) -> None:
         draw = random.Random(f"{self.seed} {agent}")
         ignored: set[str] = set()
-        present = False  # until something was offered: who isn't in doesn't go away either
+        present = False  # until something was offered
         while not self._stop.is_set():
             await asyncio.sleep(LOOK_S)
+            if not present and draw.random() > 0.2:  # the off-duty look in rarely
+                continue
             inbox = await self._call(http, "GET", f"/agents/{agent}/inbox", token)
             if inbox is None:
                 continue

@@ -95,7 +95,7 @@ class Verdict:
     unsent: list[str] = field(default_factory=list)
     """Answers that the router accepted and nobody reported as sent."""
     unreached: list[str] = field(default_factory=list)
-    """Answers reported as sent that never reached the world."""
+    """Offers, answers and notices reported as sent that never reached the world."""
     unexpected_mails: list[str] = field(default_factory=list)
     """Mails that say what no decision says."""
     early_timers: list[str] = field(default_factory=list)
@@ -172,8 +172,9 @@ class Check:
         self.told = Told()
         self.effects: dict[str, str] = {}
         """Message-ID's first half → effect id, of all that a decision could have had sent."""
-        self.answers: dict[str, str] = {}
-        """Effect of an answer → the channel that it goes by."""
+        self.outgoing: dict[str, str] = {}
+        """Effect of an offer, answer or notice → the channel that it goes by."""
+        self.answers: set[str] = set()
         self.reported: set[str] = set()
         self.sent: set[str] = set()
         self.outcomes: Counter[str] = Counter()
@@ -213,7 +214,7 @@ class Check:
             verdict.figures["timers, lateness while somebody could decide"] = describe(
                 times.late_ms
             )
-        verdict.unsent = sorted(self.answers.keys() - self.reported)
+        verdict.unsent = sorted(self.answers - self.reported)
         verdict.duplicated = [one for one, count in self.outcomes.items() if count > 1]
         verdict.duplicated += [f"{c} {k}" for (k, c), n in self._caused.items() if n > 1]
 
@@ -251,8 +252,9 @@ class Check:
         self.causes.add(decision["cause"])
         if kind in SENT:
             self.effects[str(uuid5(NAMESPACE, f"message\x1f{effect}"))] = effect
+            self.outgoing[effect] = data.get("channel", "email")
         if kind == "case.replied":
-            self.answers[effect] = data.get("channel", "email")
+            self.answers.add(effect)
         elif kind == "effect.reported":
             self.reported.add(data["effect_id"])
             if data["state"] == "sent":
@@ -341,7 +343,7 @@ class Check:
         self.verdict.repeated = seen.total() - len(seen)
         self.verdict.unreached = [
             effect
-            for effect, channel in self.answers.items()
+            for effect, channel in self.outgoing.items()
             if effect in self.sent and effect not in seen and not self._is_said(effect, channel)
         ]
         self.verdict.notices = len(notices)

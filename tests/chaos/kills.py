@@ -24,7 +24,8 @@ from chaos.system import SERVICES, System
 BROKER_EVERY = 40
 """One kill in so many is the broker's: it takes seconds to come back, and holds up all others."""
 AWAY_MAX = 3
-"""While more are away nobody else is killed: what never works can't go wrong."""
+"""While more are away nobody else is killed, and nobody's turn comes before it was ready again: what
+never works can't go wrong. The share below hits those that are just starting."""
 TWO_AT_ONCE, AGAIN = 0.12, 0.12
 """The share of kills that hit a second one as well, and of those that hit the last one again."""
 WATCH_S = 0.1
@@ -63,7 +64,7 @@ class Kills:
                 continue
             while len(self._away) > AWAY_MAX:
                 time.sleep(WATCH_S)
-            last = next(turn)
+            last = next(name for name in turn if name not in self._away)
             self.kill(last)
             if self._random.random() < TWO_AT_ONCE:
                 self.kill(next(turn))
