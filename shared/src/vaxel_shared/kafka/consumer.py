@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -24,6 +25,7 @@ from vaxel_shared.kafka.admin import Offsets, group_offsets
 from vaxel_shared.kafka.client import REQUEST_TIMEOUT_MS, consumer_options, unreachable
 from vaxel_shared.kafka.deadletters import PoisonLimit, TooMuchPoison, park
 from vaxel_shared.kafka.group_cursor import GroupCursor
+from vaxel_shared.kafka.leaders import Leaders
 from vaxel_shared.kafka.log import stop_client
 from vaxel_shared.kafka.producer import Producer
 from vaxel_shared.kafka.retry import Backoff, Stopping
@@ -155,13 +157,15 @@ class GroupConsumer:
         return await self._persist("start", start_one)
 
     async def _consume(self, consumer: AIOKafkaConsumer, handle: Handle) -> None:
-        seen = self._rebalances.count
+        seen, leaders = self._rebalances.count, Leaders(consumer)
         try:
             while not self._stop.is_set():
                 fetched = await self._fetch(consumer)
                 if seen != self._rebalances.count:
                     seen = self._rebalances.count
                     self._begin_anew()
+                for tp in await self._verify_moved(consumer, leaders):
+                    fetched.pop(tp, None)  # perhaps still the old leader's; they are read again
                 for tp, rows in fetched.items():
                     if seen != self._rebalances.count:
                         break  # whoever owns the partition now begins at its committed offset
@@ -189,6 +193,20 @@ class GroupConsumer:
         get_logger().error(
             "partition_halted", topic=self._topic, partition=tp.partition, error=str(why)
         )
+
+    async def _verify_moved(
+        self, consumer: AIOKafkaConsumer, leaders: Leaders
+    ) -> list[TopicPartition]:
+        """Look again at what was read last where another broker leads, and go on from there."""
+        back = []
+        own = [tp for tp in consumer.assignment() if tp.partition not in self._halted]
+        for tp, leader in leaders.changed(own).items():
+            following = await self._persist("leader", partial(self._cursor.verify, tp.partition))
+            leaders.note(tp, leader)
+            if following is not None and tp in consumer.assignment():
+                consumer.seek(tp, following)
+                back.append(tp)
+        return back
 
     async def _fetch(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
         """The next records; while the group rebalances this can take longer than its time-out."""

@@ -2,7 +2,8 @@
 
 A committed offset comes with the hash of the last record handled. The first record read after an
 assignment must be the one at that offset, and the one before it must have that hash; from then on
-offsets follow each other. Kafka's "start from the earliest when the offset is gone" would otherwise
+offsets follow each other, and where the partition gets another leader the last record is looked at
+again. Kafka's "start from the earliest when the offset is gone" would otherwise
 pass over lost input in silence.
 """
 
@@ -25,10 +26,25 @@ class GroupCursor:
         self._topic = topic
         self._group = group
         self._expected: dict[int, int] = {}
+        self._last: dict[int, bytes] = {}
 
     def forget(self) -> None:
         """After a rebalance every partition's start is verified again."""
         self._expected.clear()
+        self._last.clear()
+
+    async def verify(self, partition: int) -> int | None:
+        """Look again at the last record that was accepted; the offset to go on from, if any.
+
+        Raises Fatal where it isn't there any more, Retryable without a broker.
+        """
+        if partition not in self._last:
+            return None
+        following = self._expected[partition]
+        last = await read_record(self._settings, self._topic, partition, following - 1)
+        if record_sha256(last.key, last.value) != self._last[partition]:
+            raise self._overwritten(last)
+        return following
 
     async def check(self, records: Sequence[Record]) -> None:
         """Accept the next records of one partition.
@@ -47,6 +63,7 @@ class GroupCursor:
                     f"records are missing; {self._remedy}"
                 )
             self._expected[record.partition] = expected + 1
+        self._last[first.partition] = record_sha256(records[-1].key, records[-1].value)
 
     async def _check_start(self, first: Record) -> None:
         rows = await group_offsets(self._settings, self._group, self._topic)
@@ -63,10 +80,7 @@ class GroupCursor:
         elif row.metadata:
             last = await self._before(first)
             if last is not None and record_sha256(last.key, last.value).hex() != row.metadata:
-                raise Fatal(
-                    f"{self._where(first)}: offset {last.offset} holds another record than when it "
-                    f"was read: acknowledged records were cut and overwritten; {self._remedy}"
-                )
+                raise self._overwritten(last)
 
     async def _before(self, first: Record) -> Record | None:
         """The record before; None where the log begins with this one."""
@@ -78,6 +92,12 @@ class GroupCursor:
         if begin[first.partition] >= first.offset:
             return None
         return await read_record(self._settings, self._topic, first.partition, first.offset - 1)
+
+    def _overwritten(self, last: Record) -> Fatal:
+        return Fatal(
+            f"{self._where(last)}: offset {last.offset} holds another record than when it was read:"
+            f" acknowledged records were cut and overwritten; {self._remedy}"
+        )
 
     def _where(self, record: Record) -> str:
         return f"{self._topic} partition {record.partition}"
