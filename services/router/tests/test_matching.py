@@ -136,6 +136,8 @@ class Pair:
         for item_id in some:
             chosen = matcher.choose(item_id, now)
             assert chosen == oracle.choose(item_id, now)
+            if not things[item_id].barred and things[item_id].prefer is None:
+                assert matcher.choose_for(things[item_id].asks, now) == chosen
             assert matcher.is_held(item_id) == oracle.is_held(things[item_id], now)
             account = Account(matcher, item_id)
             assert account.by_code | {"": account.eligible} == {"": 0} | oracle.codes(item_id, now)

@@ -55,13 +55,12 @@ class RoutedMatching:
 
     def arrive(self, customer: int, klass: int, now: int) -> int | None:
         """See :class:`Matching`."""
-        name, matcher = str(customer), self._matcher
-        key = customer + (now << SERIAL_BITS if self._ages else self._ranks[klass])
-        matcher.put(name, self._asks[klass], key=key, now=now)
-        agent = matcher.choose(name, now)
+        asks, matcher = self._asks[klass], self._matcher
+        agent = matcher.choose_for(asks, now)
         if agent is None:
+            key = customer + (now << SERIAL_BITS if self._ages else self._ranks[klass])
+            matcher.put(str(customer), asks, key=key, now=now)
             return None
-        matcher.drop(name)
         number = self._numbers[agent]
         matcher.hold(agent, CHANNEL, 1, idle=self._idle(number, 1, now))
         return number

@@ -283,8 +283,21 @@ class Matcher(Team):
             if item.place is not item.asked:
                 return None
         if self._draw is not None:
-            return self._drawn(self._draw, item, self._barred(item))
+            return self._drawn(self._draw, item.asked, self._barred(item))
         entry = self.first_of(item.asked, self._barred(item))
+        return None if entry is None else entry[2]
+
+    def choose_for(self, asks: Asks, now: int = 0) -> str | None:
+        """Whom :meth:`choose` would name for an item that is put now, for anybody: None: it waits.
+
+        Whoever is named needs no item put and dropped again.
+        """
+        if now > self.now:
+            self.advance(now)
+        asked = self.table.asked.get(asks) or self.table.ask(asks)
+        if self._draw is not None:
+            return self._drawn(self._draw, asked, ())
+        entry = self.first_of(asked, ())
         return None if entry is None else entry[2]
 
     def is_tied(self, item_id: str, winner: str) -> bool:

@@ -15,7 +15,6 @@ from vaxel_router.core.matching.classes import (
     Asked,
     Brought,
     Crew,
-    Item,
     Seat,
     State,
 )
@@ -108,6 +107,10 @@ class Team:
         seat = self.seats[agent_id]
         seat.idle = idle
         self._move(seat)
+
+    def tiers(self) -> list[int]:
+        """The tiers that somebody is of, lowest first."""
+        return sorted({profile.tier for profile in self.table.brought})
 
     def _move(self, seat: Seat) -> None:
         """Let the seat stand in the crew that it belongs to now."""
@@ -208,17 +211,17 @@ class Team:
             rank = asked.ranks[profile] = self._rank(profile, asked.asks)
         return rank
 
-    def _drawn(self, draw: Draw, item: Item, barred: Collection[str]) -> str | None:
-        """One of the agents of the least rank with room for the item, each as likely."""
+    def _drawn(self, draw: Draw, asked: Asked, barred: Collection[str]) -> str | None:
+        """One of the agents of the least rank with room for such an item, each as likely."""
         out = [self.seats[one] for one in sorted(barred) if one in self.seats]
         by_rank: dict[Any, list[list[Seat]]] = {}
-        for _, index in self.table.idle.among(item.asked.row):
+        for _, index in self.table.idle.among(asked.row):
             crew = self.table.crew_at[index]
             able = crew.drawn
             if any(seat.crew is crew for seat in out):
                 able = [seat for seat in able if seat not in out]
             if able:
-                by_rank.setdefault(self._rank_of(crew, item.asked), []).append(able)
+                by_rank.setdefault(self._rank_of(crew, asked), []).append(able)
         if not by_rank:
             return None
         some = by_rank[min(by_rank)]
