@@ -114,13 +114,13 @@ class ClusterSystem(System):
             if one.get("event") in ("failed", "task_failed")
         ]
 
-    def halts(self, since: dict[str, int] | None = None) -> dict[str, str]:
-        """Service → the first sentence that says that a log isn't what it was."""
-        found = {}
+    def halts(self, since: dict[str, int] | None = None) -> dict[str, list[str]]:
+        """Service → the sentences, in order, that say that a log isn't what it was."""
+        found: dict[str, list[str]] = {}
         for service in self.services:
             for words in self.last_words(service, (since or {}).get(service, 0)):
                 if any(one in words for one in CUT_WORDS):
-                    found.setdefault(service, words)
+                    found.setdefault(service, []).append(words)
         return found
 
     def logged(self) -> dict[str, int]:

@@ -331,7 +331,7 @@ class Run:
         if replayed.returncode != 0:
             outcome.wrong.append(f"replay: {replayed.stdout[-500:]}{replayed.stderr[-500:]}")
         outcome.wrong += [
-            f"{service} halted without cause: {words}" for service, words in system.halts().items()
+            f"{name} halted without cause: {words[0]}" for name, words in system.halts().items()
         ]
         outcome.wrong += [
             f"{one.folder.name} halted: {one.words}" for one in self.readers if one.halted
@@ -423,7 +423,7 @@ def explain(outcome: Outcome, folder: Path) -> None:
     for name, value in outcome.figures.items():
         say(f"{name}: {value}")
     for one in outcome.unclean:
-        say(f"unclean election, {one['cut']} cut: {one['told']}")
+        say(f"unclean election, {one['cut']} cut: halted {', '.join(one['told']) or 'nobody'}")
     for what in outcome.broken:
         say(f"BROKEN: {what}")
     if outcome.broken:
@@ -451,8 +451,8 @@ def figure(outcome: Outcome, begun: record.Begun, command: str) -> record.Figure
         | {name.replace("_", " "): getattr(verdict, name) for name in kept}
         | outcome.figures
         | {
-            f"unclean election {n}, {one['cut']} cut": one["told"]
-            for n, one in enumerate(outcome.unclean)
+            f"unclean election {n}, {one['cut']} cut, halted": ", ".join(one["told"])
+            for n, one in enumerate(outcome.unclean, 1)
         },
         not_covered="One machine: no network between brokers to fail, no power cut, no bad disk;"
         " one controller, so the quorum's own elections aren't tried.",

@@ -25,9 +25,9 @@ KINDS: tuple[tuple[str, ...], ...] = ((DECISIONS, WORK), (WORK,), (DECISIONS,))
 READERS_OF_DECISIONS = ("router", "register", "delivery")
 LAG_RECORDS = 12
 """So many records with decisions, at least, the laggard misses."""
-HALT_S_MAX = 45
-AGAIN_S = 8.0
-"""For so long afterwards nobody that halted may be ready again."""
+HALT_S_MAX = 60
+HALTS = 2
+"""Times that a service must halt: it is restarted, and must not come back with less in mind."""
 PATIENCE_S = 60
 Json = dict[str, Any]
 
@@ -72,7 +72,9 @@ class Unclean:
         finally:
             load.stop(0)
             agents.finish(0)
-        self.say(f"unclean election, {found['cut']} cut: {found['told']}")
+        for name, sentences in found["told"].items():
+            for words in sentences:
+                self.say(f"unclean election, {found['cut']} cut, {name} halts: {words}")
         return found
 
     def _elect(self) -> None:
@@ -114,18 +116,21 @@ class Unclean:
         while time.monotonic() < deadline:
             halts = system.halts(self._logged)
             still = [one for one in self.readers if DECISIONS in self.cut and not one.halted]
-            if must <= halts.keys() and not still:
+            if not still and all(len(halts.get(name, [])) >= HALTS for name in must):
                 break
             time.sleep(0.5)
-        time.sleep(AGAIN_S)
-        halts = system.halts(self._logged)
         wrong = [f"{name} went on in silence" for name in sorted(must - halts.keys())]
         wrong += [f"{one.folder.name} went on in silence" for one in still]
-        wrong += [f"{one} is ready again on a cut log" for one in sorted(must) if self._ready(one)]
-        told = halts | {one.folder.name: one.words for one in self.readers if one.halted}
         wrong += [
-            f"no runbook section for: {words}" for words in told.values() if not _known(words)
+            f"{name} halted once, and went on when it was restarted"
+            for name in sorted(must)
+            if len(halts.get(name, [])) == 1
         ]
+        wrong += [f"{one} is ready on a cut log" for one in sorted(must) if self._ready(one)]
+        told = {name: list(dict.fromkeys(words)) for name, words in halts.items()}
+        told |= {one.folder.name: [one.words] for one in self.readers if one.halted}
+        said = {words for sentences in told.values() for words in sentences}
+        wrong += [f"no runbook section for: {words}" for words in said if not _known(words)]
         return {"cut": " and ".join(self.cut), "told": told, "wrong": wrong}
 
     def _ready(self, service: str) -> bool:
