@@ -61,7 +61,7 @@ RESTLESS = {
     r"after: 15m": "after: 12s",
     r"after: 30m": "after: 16s",
     r"wrap_up: 0s": "wrap_up: 500ms",
-    r"reopen_within: 14d": "reopen_within: 25s",
+    r"reopen_within: 14d": "reopen_within: 15s",
     r"sticky_wait: 1h": "sticky_wait: 4s",
 }
 """And so do the queues' steps, wrap-ups, cases and reservations."""
