@@ -128,12 +128,33 @@ class ForgetsTheCursor(Router):
         return
 
 
+class ActsBeforeTheLog(Router):
+    """Does what it decided at once, instead of what is read back."""
+
+    async def append(self, batch_: wire.Batch, first: int, payloads: list[bytes]) -> None:
+        for reader in self.world.readers:
+            place = self.writer.position.read + 1
+            reader.acted.extend((place, decision) for decision in batch_.decisions)
+        await super().append(batch_, first, payloads)
+
+
+class LeavesItToTheRouter(Reader):
+    """Acts on nothing: the router has done it already."""
+
+    async def catch_up(self) -> None:
+        await self.log.read(0)
+
+
 MUTANTS = {
     "unconfirmed snapshot": {"router_class": SnapshotsBeforeConfirmed},
     "acknowledged offset ignored": {"router_class": BelievesEveryAck},
     "reader without hash": {"reader_class": ReadsWithoutHash},
     "reader by seq": {"reader_class": ReadsBySeq},
     "restore without fold": {"router_class": ForgetsTheCursor},
+    "effects before read-back": {
+        "router_class": ActsBeforeTheLog,
+        "reader_class": LeavesItToTheRouter,
+    },
 }
 
 
