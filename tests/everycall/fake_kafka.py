@@ -114,7 +114,9 @@ def clients(kafka: FakeKafka, plan: Plan) -> tuple[type, type, type]:
     class Consumer:
         def __init__(self, *_topics: str, **options: Any) -> None:
             self._group = options.get("group_id")
+            self._client = SimpleNamespace(cluster=self)
             self._at: dict[TopicPartition, int] = {}
+            self._paused: set[TopicPartition] = set()
 
         async def start(self) -> None:
             await plan.call("log.connect", lambda: None, _away)
@@ -136,6 +138,12 @@ def clients(kafka: FakeKafka, plan: Plan) -> tuple[type, type, type]:
 
         def seek(self, tp: TopicPartition, offset: int) -> None:
             self._at[tp] = offset
+
+        def leader_for_partition(self, _tp: TopicPartition) -> int:
+            return 1
+
+        def pause(self, *tps: TopicPartition) -> None:
+            self._paused |= set(tps)
 
         async def position(self, tp: TopicPartition) -> int:
             return self._at[tp]
@@ -159,6 +167,8 @@ def clients(kafka: FakeKafka, plan: Plan) -> tuple[type, type, type]:
         ) -> dict[TopicPartition, list[Row]]:
             found = {}
             for tp in tps or tuple(self._at):
+                if tp in self._paused:
+                    continue
                 log, at = kafka.logs[(tp.topic, tp.partition)], self._at[tp]
                 if at > len(log):
                     raise OffsetOutOfRangeError({tp: at})

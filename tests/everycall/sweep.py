@@ -118,7 +118,9 @@ def sweep(
     tally = Tally(make.name)
     problems, world = run_once(make, Plan())
     tally.calls, tally.ports = world.plan.count, world.plan.by_port
-    tally.violations += [f"{make.name}, undisturbed: {problem}" for problem in problems]
+    if problems:  # then nothing that follows would show anything
+        tally.violations = [f"{make.name}, undisturbed: {problem}" for problem in problems]
+        return tally
     for first in range(1 if thin else len(kinds)):
         for at in range(1, CALLS_MAX):
             kind = kinds[(first + at) % len(kinds)] if thin else kinds[first]
