@@ -8,7 +8,7 @@ from sla_kit import HOUR, MIN, T0, Told
 
 from vaxel_shared.clock import ManualClock
 from vaxel_shared.config.sla import Notify
-from vaxel_shared.contracts.sla import SlaEvent
+from vaxel_shared.contracts.sla import Due, SlaEvent
 from vaxel_shared.kafka.topic_reader import Record, TopicCursor
 from vaxel_shared.settings import Settings
 from vaxel_shared.sql import make_engine, migrate
@@ -205,20 +205,73 @@ async def test_the_migrations_make_the_declared_tables(tmp_path):
     assert found == {name: set(table.columns.keys()) for name, table in METADATA.tables.items()}
 
 
-def test_only_what_its_own_source_has_passed_is_due_and_each_case_once():
+def stages(deadlines, known_ms, told, partition=3):
+    taken = deadlines.take(partition, {0: known_ms}, 100, lambda _: told.case)
+    return [(one.clock, one.stage) for one, _ in taken]
+
+
+def test_only_what_its_own_source_has_passed_is_due_and_each_stage_once():
     told = Told()
     told.open()
     deadlines = Deadlines()
     deadlines.set(3, "case-1", told.case)
     deadlines.set(3, "case-1", told.case)
     due = T0 + 30 * MIN
-    assert list(deadlines.take(3, {0: due, 1: due + HOUR}, 10)) == []
-    assert list(deadlines.take(2, {0: due + 1}, 10)) == []
-    ((entry, known),) = deadlines.take(3, {0: due + 1}, 10)
+    ask = lambda known, partition=3: list(  # noqa: E731
+        deadlines.take(partition, known, 10, lambda _: told.case)
+    )
+    assert ask({0: due, 1: due + HOUR}) == []
+    assert ask({0: due + 1}, 2) == []
+    ((entry, known),) = ask({0: due + 1})
     assert (entry.at_ms, entry.stage, known) == (due, "warning.50", due + 1)
-    assert list(deadlines.take(3, {0: due + HOUR}, 10)) == []
+    assert ask({0: due + 1}) == []
     deadlines.again(3, entry)
-    assert [one.stage for one, _ in deadlines.take(3, {0: due + 1}, 10)] == ["warning.50"]
+    assert stages(deadlines, due + 1, told) == [("first_response", "warning.50")]
+    assert stages(deadlines, T0 + HOUR + 1, told) == [
+        ("first_response", "warning.75"),
+        ("first_response", "breach"),
+    ]
+    assert stages(deadlines, T0 + HOUR + 1, told) == []
+
+
+def test_what_was_judged_and_is_due_still_comes_out_again():
+    told = Told()
+    told.open()
+    deadlines = Deadlines()
+    deadlines.set(3, "case-1", told.case)
+    at = T0 + 30 * MIN
+    assert stages(deadlines, at + 1, told) == [("first_response", "warning.50")]
+    deadlines.set(3, "case-1", told.case)  # something else of the case was read meanwhile
+    assert stages(deadlines, at + 1, told) == []
+    due = Due(
+        case_id="case-1",
+        clock="first_response",
+        cycle=1,
+        stage="warning.50",
+        due_ms=at,
+        known_ms=at,
+    )
+    deadlines.judged(due)
+    deadlines.set(3, "case-1", told.case)
+    assert stages(deadlines, at + 1, told) == [("first_response", "warning.50")]
+    deadlines.judged(due)
+    told.known(30 * MIN + 1)
+    deadlines.set(3, "case-1", told.case)
+    assert stages(deadlines, at + 1, told) == []
+
+
+def test_after_an_outage_everything_overdue_comes_out_in_order_whatever_case_it_is_of():
+    tellers = {f"case-{n}": Told() for n in range(3)}
+    deadlines = Deadlines()
+    for n, (name, told) in enumerate(tellers.items()):
+        told.open(n * 10 * MIN)
+        deadlines.set(0, name, told.case)
+    taken = []
+    while some := list(deadlines.take(0, {0: T0 + 5 * HOUR}, 4, lambda name: tellers[name].case)):
+        taken += [entry for entry, _ in some]
+    assert len(taken) == 3 * 6
+    assert len(set(taken)) == len(taken)
+    assert [entry.at_ms for entry in taken] == sorted(entry.at_ms for entry in taken)
 
 
 def test_a_deadline_that_moved_is_due_at_its_new_time_only():
@@ -228,8 +281,7 @@ def test_a_deadline_that_moved_is_due_at_its_new_time_only():
     deadlines.set(0, "case-1", told.case)
     told.move("case.replied", MIN)
     deadlines.set(0, "case-1", told.case)
-    (found,) = deadlines.take(0, {0: T0 + 3 * HOUR}, 10)
-    assert (found[0].clock, found[0].stage) == ("resolution", "warning.50")
+    assert stages(deadlines, T0 + 150 * MIN, told, 0) == [("resolution", "warning.50")]
     deadlines.set(0, "case-1", None)
     assert len(deadlines) == 0
 

@@ -116,15 +116,21 @@ class Clocks:
                         known[source_] = max(at_ms, known.get(source_, 0))
                         self.known_ms = max(self.known_ms, at_ms)
                 else:
+                    if isinstance(record, Due):
+                        deadlines.judged(record)
                     case = await self._step(client, teller, record)
                     deadlines.set(0, record.case_id, case)
             at = chunk.next_offset
-            while taken := list(deadlines.take(0, known, SENT_AT_ONCE_MAX)):
+            while taken := list(deadlines.take(0, known, SENT_AT_ONCE_MAX, self._case)):
                 await _patiently(producer.send_many, [_due(0, *one) for one in taken])
             if self._rng.random() < 0.5:
                 await client.here()
                 self.committed = at
             self.folded = at
+
+    def _case(self, case_id: str) -> Case | None:
+        raw = self.table.get(case_id)
+        return decode(raw) if raw else None
 
     async def _step(self, client: Client, teller: Teller, record: Any) -> Case | None:
         raw = self.table.get(record.case_id)

@@ -85,20 +85,32 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ended_ms: int | None = None
     """It is closed: nothing but its place is of use, to tell a repeat from news."""
 
+    def stages(self) -> list[tuple[str, Clock, Stage]]:
+        """What is due of running clocks, in order: the clock's name, the clock, the stage."""
+        if self.ended_ms is not None:
+            return [("", _NO_CLOCK, Stage(FORGET, self.ended_ms + FORGET_MS))]
+        found = [
+            (stage.at_ms, name, place, clock, stage)
+            for name, clock in self.clocks.items()
+            if clock.state == "running"
+            for place, stage in enumerate(clock.stages)
+        ]
+        found.sort(key=lambda item: item[:3])
+        return [(name, clock, stage) for _, name, _, clock, stage in found]
+
     def next_stage(self) -> tuple[str, Clock, Stage] | None:
-        """What is due first: the clock's name, the clock, the stage."""
+        """What is due first."""
         if self.ended_ms is not None:
             return "", _NO_CLOCK, Stage(FORGET, self.ended_ms + FORGET_MS)
         found = [
-            (stage.at_ms, name, clock, stage)
+            (clock.stages[0].at_ms, name, clock)
             for name, clock in self.clocks.items()
-            if clock.state == "running"
-            for stage in clock.stages[:1]
+            if clock.state == "running" and clock.stages
         ]
         if not found:
             return None
-        _, name, clock, stage = min(found, key=lambda item: item[:2])
-        return name, clock, stage
+        _, name, clock = min(found, key=lambda item: item[:2])
+        return name, clock, clock.stages[0]
 
 
 _NO_CLOCK = Clock(

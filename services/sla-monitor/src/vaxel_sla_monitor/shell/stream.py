@@ -201,6 +201,8 @@ class ClockStream:
         await self._fold(partition, key, record)
 
     async def _fold(self, partition: int, key: bytes, record: Move | Due) -> None:
+        if isinstance(record, Due):
+            self._deadlines.judged(record)
         raw = self._table.get(key)
         case = decode(raw) if raw else None
         outcome = step(case, record, self._rules())
@@ -236,10 +238,16 @@ class ClockStream:
         own = sorted(tp.partition for tp in self._app.consumer.assignment() if tp.topic == topic)
         for partition in own:
             known = self._known.get(partition, {})
-            while taken := list(self._deadlines.take(partition, known, SENT_AT_ONCE_MAX)):
+            while taken := list(
+                self._deadlines.take(partition, known, SENT_AT_ONCE_MAX, self._case)
+            ):
                 if not await self._send(partition, taken):
                     return
         metrics.SLA_TIMERS.set(len(self._deadlines))
+
+    def _case(self, case_id: str) -> Case | None:
+        raw = self._table.get(case_id.encode())
+        return decode(raw) if raw else None
 
     async def _send(self, partition: int, taken: list[tuple[Deadline, int]]) -> bool:
         try:
