@@ -223,7 +223,7 @@ def escalate(step: Step, command: Command) -> None:
         step.owned_work(command, case)
     if work.escalations >= ESCALATIONS_MAX:
         raise Refused("not_allowed", {"escalations": work.escalations, "max": ESCALATIONS_MAX})
-    tiers = sorted({agent.tier for agent in step.pool.agents.values()})
+    tiers = step.matcher.tiers()
     holder = step.pool.agents.get(work.agent_id or "")
     present = holder.tier if holder is not None else max(work.tiers, default=1)
     wanted = data.get("tier")

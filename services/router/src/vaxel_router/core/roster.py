@@ -34,15 +34,32 @@ def publish_policy(step: Step, command: Command) -> None:
         raise Refused("invalid_data", {"pool": step.library[version].name})
     if not step.continues:
         step.emit("policy.adopted", kind="routing", version=version, ref=command.data["ref"])
-    for work in step.world.waiting(step.pool):
+    todo = _waiting_still(step)
+    while todo:
         if not step.has_room:
+            step.world.todo = (step.cause, todo)
             step.unfinished = True
             return
-        step_work(step, work, "policy")
-        match_work(step, work)
+        work = todo.pop()
+        if work.state == "queued":
+            step_work(step, work, "policy")
+            match_work(step, work)
     if step.continues:
         # Whatever was left may have needed nothing, and every input yields a decision.
         step.emit("policy.adopted", kind="routing", version=version, ref=command.data["ref"])
+
+
+def _waiting_still(step: Step) -> list[Work]:
+    """The works that a policy must yet be applied to, the first to be served at the end.
+
+    What an earlier record of the same input caught up needs nothing more, so it makes no difference
+    that a router which was restored since then begins with all of them again.
+    """
+    cause, todo = step.world.todo
+    step.world.todo = ("", [])
+    if step.continues and cause == step.cause:
+        return todo
+    return step.world.waiting(step.pool)[::-1]
 
 
 def set_roster(step: Step, command: Command) -> None:

@@ -184,6 +184,8 @@ class World:
         heapify(self.heap)
         self.remembered = sum(map(len, state.memory.values()))
         """How many command ids the memory holds."""
+        self.todo: tuple[str, list[Work]] = ("", [])
+        """What an unfinished input is yet to look at: its cause, and the works."""
         self.matchers = {pool.name: _matcher(pool, state.now_ms) for pool in state.pools.values()}
 
     def pool(self, name: str) -> Pool:

@@ -7,6 +7,7 @@ many like it lie there: whether an entry still counts is asked of its owner, nev
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import heappop
 from typing import Any
 
 from vaxel_router.core.matching.heads import Row
@@ -18,19 +19,34 @@ SLACK = 32
 AVAILABLE = "available"
 ROOM, CHANNEL_FULL, CAPACITY_FULL = "", "channel_full", "capacity_full"
 
+LOAD_BITS = 24
+"""Of each number in a :attr:`Seat.load`."""
+
 State = tuple[str, ...]
 """What rules an agent out of each channel of the profile, in order (:data:`ROOM`: nothing); or the
 presence alone, of one who isn't available."""
 
 
 class Pile:
-    """A heap of keys of items; ``size`` counts those that live."""
+    """A heap of keys, and the items by their keys: a key whose item left may still be in it."""
 
-    __slots__ = ("heap", "size")
+    __slots__ = ("heap", "items")
 
     def __init__(self) -> None:
         self.heap: list[int] = []
-        self.size = 0
+        self.items: dict[int, Item] = {}
+
+    def first(self) -> Item | None:
+        """The item of the least key; what has left is thrown off the top."""
+        heap, items = self.heap, self.items
+        if len(heap) > 2 * len(items) + SLACK:
+            heap[:] = sorted(items)
+        while heap:
+            item = items.get(heap[0])
+            if item is not None:
+                return item
+            heappop(heap)
+        return None
 
 
 class Asked(Pile):
@@ -61,7 +77,7 @@ class Asked(Pile):
 class Brought:
     """A profile that somebody has, and what fits it."""
 
-    __slots__ = ("asked", "crews", "members", "place", "profile", "slot")
+    __slots__ = ("asked", "by_load", "crews", "members", "place", "profile", "slot", "units")
 
     def __init__(self, profile: Profile, slot: int) -> None:
         self.profile = profile
@@ -71,6 +87,10 @@ class Brought:
         self.asked: set[Asked] = set()
         """Classes of items that the profile may take if there is room."""
         self.place = {channel[0]: i for i, channel in enumerate(profile.channels)}
+        self.units = {name: 1 << LOAD_BITS * (1 + i) for name, i in self.place.items()}
+        """What one more of a channel adds to a :attr:`Seat.load`."""
+        self.by_load: dict[int, Crew] = {}
+        """Where an available agent of such a load stands."""
 
 
 class Crew:
@@ -113,7 +133,7 @@ class Seat:
     """An agent: what is in hand, and where it stands."""
 
     __slots__ = (
-        "brought", "counts", "crew", "drawn_at", "held", "id", "idle", "presence", "used",
+        "brought", "counts", "crew", "drawn_at", "held", "id", "idle", "load", "presence", "used",
     )  # fmt: skip
 
     def __init__(self, agent_id: str, brought: Brought, crew: Crew) -> None:
@@ -124,6 +144,8 @@ class Seat:
         self.presence = crew.presence
         self.used = 0
         self.counts: dict[str, int] = {}
+        self.load = 0
+        """``used`` and the counts of the profile's channels, side by side in one integer."""
         self.idle: Any = 0
         self.held: dict[str, Pile] = {}
         """Items that wait for this agent alone, by channel."""

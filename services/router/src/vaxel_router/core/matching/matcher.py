@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import Any
 
-from vaxel_router.core.matching.classes import AVAILABLE, SLACK, Asked, Item, Pile, Seat
+from vaxel_router.core.matching.classes import AVAILABLE, Asked, Item, Pile, Seat
 from vaxel_router.core.matching.heads import Row
 from vaxel_router.core.matching.shapes import Asks, Profile
 from vaxel_router.core.matching.team import Draw, Rank, Team
@@ -39,7 +39,6 @@ class Matcher(Team):
         self.now = 0
         self.items: dict[str, Item] = {}
         self._urgency = urgency
-        self._by_key: dict[int, Item] = {}
         self._prefers: dict[str, set[str]] = {}
         self._lapses: list[tuple[int, int, str]] = []
 
@@ -92,7 +91,7 @@ class Matcher(Team):
         asked = self.table.asked.get(asks) or self.table.ask(asks)
         item = Item(item_id, asked, key)
         asked.users += 1
-        self.items[item_id] = self._by_key[key] = item
+        self.items[item_id] = item
         if barred:
             item.barred = dict(barred)
         if prefer is not None:
@@ -100,7 +99,7 @@ class Matcher(Team):
             self._prefers.setdefault(prefer, set()).add(item_id)
             self._file(item)
             return
-        asked.size += 1
+        asked.items[key] = item
         heappush(asked.heap, key)
         if asked.heap[0] == key:
             self.table.items.set(asked.index, key)
@@ -110,7 +109,6 @@ class Matcher(Team):
         item = self.items.pop(item_id, None)
         if item is None:
             return
-        del self._by_key[item.key]
         if item.prefer is not None:
             mine = self._prefers[item.prefer]
             mine.discard(item_id)
@@ -136,7 +134,7 @@ class Matcher(Team):
 
     def in_order(self) -> list[str]:
         """All items, in the order of service."""
-        return [self._by_key[key].id for key in sorted(self._by_key)]
+        return [item.id for item in sorted(self.items.values(), key=lambda item: item.key)]
 
     def preferring(self, agent_id: str) -> list[str]:
         """The items that prefer this agent, in the order of service."""
@@ -164,27 +162,22 @@ class Matcher(Team):
                 channel = item.asked.asks.channel
                 place = seat.held.get(channel) or seat.held.setdefault(channel, Pile())
         item.place = place
-        place.size += 1
+        place.items[item.key] = item
         heappush(place.heap, item.key)
         if place is item.asked and place.heap[0] == item.key:
             self.table.items.set(item.asked.index, item.key)
 
     def _unfile(self, item: Item) -> None:
-        place = item.place
-        place.size -= 1
+        place, key = item.place, item.key
+        del place.items[key]
         if place is item.asked:
-            if place.heap[0] == item.key:
+            if place.heap[0] == key:
                 self._settle_asked(item.asked)
-            return
-        if not place.size:
+        elif not place.items:
             place.heap.clear()
 
     def _refile(self, item: Item) -> None:
-        before = item.place
-        before.size -= 1
-        item.place = _NOWHERE
-        if before is item.asked:
-            self._settle_asked(item.asked)
+        self._unfile(item)
         self._file(item)
 
     def _refile_preferring(self, agent_id: str) -> None:
@@ -194,24 +187,9 @@ class Matcher(Team):
                 self._refile(item)
 
     def _settle_asked(self, asked: Asked) -> None:
-        self.table.items.set(asked.index, self._head(asked))
-
-    def _head(self, pile: Pile) -> int | None:
-        """The least key that lies in the pile; dead ones above it are thrown away."""
-        heap, by_key = pile.heap, self._by_key
-        if len(heap) > 2 * pile.size + SLACK:
-            heap[:] = {key for key in heap if self._lies(pile, key)}
-            heapify(heap)
-        while heap:
-            item = by_key.get(heap[0])
-            if item is not None and item.place is pile:
-                return heap[0]
-            heappop(heap)
-        return None
-
-    def _lies(self, pile: Pile, key: int) -> bool:
-        item = self._by_key.get(key)
-        return item is not None and item.place is pile
+        """Say what the class begins with."""
+        item = asked.first()
+        self.table.items.set(asked.index, None if item is None else item.key)
 
     # Answers
 
@@ -224,42 +202,40 @@ class Matcher(Team):
             return None
         best = self._next_plain(seat)
         for channel, pile in seat.held.items():
-            if pile.size and channel in seat.crew.open:
-                key = self._head(pile)
-                if key is not None and (best is None or self._order(key) < self._order(best)):
-                    best = key
-        return None if best is None else self._by_key[best].id
+            if pile.items and channel in seat.crew.open:
+                item = pile.first()
+                if item is not None and (best is None or self._order(item) < self._order(best)):
+                    best = item
+        return None if best is None else best.id
 
-    def _order(self, key: int) -> Any:
+    def _order(self, item: Item) -> Any:
         if self._urgency is None:
-            return key
-        return self._urgency(self._by_key[key].asked.asks, key, self.now), key
+            return item.key
+        return self._urgency(item.asked.asks, item.key, self.now), item.key
 
-    def _next_plain(self, seat: Seat) -> int | None:
-        """The first key of the classes that the seat's crew may take and isn't barred from."""
+    def _next_plain(self, seat: Seat) -> Item | None:
+        """The first item of the classes that the seat's crew may take, and isn't barred from."""
         asked = self._first_asked(seat.crew.row)
         if asked is None:
             return None
-        key = asked.heap[0]
-        barred = self._by_key[key].barred
-        if not barred or barred.get(seat.id, 0) <= self.now:
-            return key
+        item = asked.items[asked.heap[0]]
+        if not item.barred or item.barred.get(seat.id, 0) <= self.now:
+            return item
         return self._next_unbarred(seat)
 
-    def _next_unbarred(self, seat: Seat) -> int | None:
+    def _next_unbarred(self, seat: Seat) -> Item | None:
         """The same, where the first item is barred: it is lifted out of the way, and so on."""
-        lifted: list[tuple[Asked, int]] = []
+        lifted: list[Item] = []
         found = None
         while (asked := self._first_asked(seat.crew.row)) is not None:
-            key = asked.heap[0]
-            if self._by_key[key].barred.get(seat.id, 0) <= self.now:
-                found = key
+            item = asked.items[asked.heap[0]]
+            if item.barred.get(seat.id, 0) <= self.now:
+                found = item
                 break
-            lifted.append((asked, heappop(asked.heap)))
-            self._settle_asked(asked)
-        for asked, key in lifted:
-            heappush(asked.heap, key)
-            self._settle_asked(asked)
+            lifted.append(item)
+            self._unfile(item)
+        for item in lifted:
+            self._file(item)
         return found
 
     def _first_asked(self, row: Row) -> Asked | None:
@@ -270,7 +246,8 @@ class Matcher(Team):
         among = heads.among(row)
         if not among:
             return None
-        return self.table.asked_at[min(among, key=lambda one: self._order(one[0]))[1]]
+        some = [self.table.asked_at[index] for _, index in among]
+        return min(some, key=lambda asked: self._order(asked.items[asked.heap[0]]))
 
     def choose(self, item_id: str, now: int = 0) -> str | None:
         """The agent who takes this item now: whom it prefers, else the least (rank, idle, id)."""
@@ -325,6 +302,3 @@ class Matcher(Team):
         if not item.barred:
             return ()
         return {agent_id for agent_id, until in item.barred.items() if until > self.now}
-
-
-_NOWHERE = Pile()

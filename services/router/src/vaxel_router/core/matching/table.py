@@ -152,6 +152,7 @@ class Table:
         for crew in [crew for crew in self.crew_at.values() if not crew.size]:
             self._end(crew)
             del crew.of.crews[crew.state]
+            crew.of.by_load.clear()
         self._limits["crews"] = max(CLASSES_MIN, 2 * len(self.crew_at))
 
 

@@ -28,8 +28,8 @@ Draw = Callable[[int], int]
 Entry = tuple[Any, Any, str]
 """(rank, idle, id) of an agent: the least takes it."""
 
-_ONLY_ROOM, _ONLY_CHANNEL_FULL, _ONLY_CAPACITY_FULL = (ROOM,), (CHANNEL_FULL,), (CAPACITY_FULL,)
-"""The states of a profile that has but one channel."""
+LOADS_MAX = 4_096
+"""So many loads of a profile are known by where they stand; more are looked at anew."""
 
 
 class Team:
@@ -42,6 +42,8 @@ class Team:
         """Counts changes of who brings what."""
         self._rank = rank
         self._draw = draw
+        self._unsettled: set[Crew] = set()
+        """Crews whose heads may not be true any more: nobody has asked since."""
         self._nowhere = Crew(Brought(Profile(), -1), "nowhere", (), -1)
         """Where an agent stands before joining and after leaving."""
 
@@ -59,6 +61,8 @@ class Team:
             before.members.discard(agent_id)
         brought.members.add(agent_id)
         self.roster += 1
+        counts = seat.counts.items()
+        seat.load = seat.used + sum(brought.units.get(name, 0) * n for name, n in counts)
         seat.presence, seat.idle = presence, idle
         self._move(seat)
         if before is not None and not before.members:
@@ -89,6 +93,7 @@ class Team:
         seat = self.seats[agent_id]
         seat.used += cost
         seat.counts[channel] = seat.counts.get(channel, 0) + 1
+        seat.load += cost + seat.brought.units.get(channel, 0)
         if idle is not None:
             seat.idle = idle
         self._move(seat)
@@ -98,6 +103,7 @@ class Team:
         seat = self.seats[agent_id]
         seat.used -= cost
         seat.counts[channel] -= 1
+        seat.load -= cost + seat.brought.units.get(channel, 0)
         if idle is not None:
             seat.idle = idle
         self._move(seat)
@@ -114,20 +120,24 @@ class Team:
 
     def _move(self, seat: Seat) -> None:
         """Let the seat stand in the crew that it belongs to now."""
-        brought = seat.brought
-        state = _room(seat, brought.profile) if seat.presence == AVAILABLE else (seat.presence,)
-        crew = brought.crews.get(state) or self.table.crew(brought, seat.presence, state)
-        before = seat.crew
-        if crew is not before:
+        crew = seat.brought.by_load.get(seat.load) if seat.presence == AVAILABLE else None
+        if crew is None:
+            crew = self._crew(seat)
+        if crew is not seat.crew:
             self._go(seat, crew)
         if crew.open:
-            heap = crew.heap
-            entry = (seat.idle, seat.id)
-            heappush(heap, entry)
-            if crew is before or len(heap) > SLACK:
-                self._settle_crew(crew)
-            elif heap[0] is entry:  # nothing that this seat left there can be above it
-                self.table.idle.set(crew.index, (self._base(crew), *entry))
+            heappush(crew.heap, (seat.idle, seat.id))
+            self._unsettled.add(crew)
+
+    def _crew(self, seat: Seat) -> Crew:
+        brought = seat.brought
+        if seat.presence != AVAILABLE:
+            return self.table.crew(brought, seat.presence, (seat.presence,))
+        crew = self.table.crew(brought, AVAILABLE, _room(seat, brought.profile))
+        if len(brought.by_load) >= LOADS_MAX:
+            brought.by_load.clear()
+        brought.by_load[seat.load] = crew
+        return crew
 
     def _base(self, crew: Crew) -> Any:
         """What goes before idleness in the heads of crews."""
@@ -149,7 +159,17 @@ class Team:
         if self._draw is not None:
             _redraw(seat, before, crew)
         if before.open:
-            self._settle_crew(before)
+            if before.heap and before.heap[0][1] == seat.id:
+                # At once: no two heads may be alike, and the seat may become another crew's.
+                self.table.idle.set(before.index, None)
+            self._unsettled.add(before)
+
+    def _settle(self) -> None:
+        """Say what the crews begin with that changed since somebody asked."""
+        for crew in self._unsettled:
+            if self.table.crew_at.get(crew.index) is crew:
+                self._settle_crew(crew)
+        self._unsettled.clear()
 
     def _settle_crew(self, crew: Crew) -> None:
         """Throw dead entries off the top, and say what the crew begins with."""
@@ -189,6 +209,8 @@ class Team:
 
     def _first_crew(self, asked: Asked) -> tuple[Any, Crew] | None:
         heads, crew_at = self.table.idle, self.table.crew_at
+        if self._unsettled:
+            self._settle()
         if self._rank is None:
             index = heads.first(asked.row)
             if index is None:
@@ -213,6 +235,7 @@ class Team:
 
     def _drawn(self, draw: Draw, asked: Asked, barred: Collection[str]) -> str | None:
         """One of the agents of the least rank with room for such an item, each as likely."""
+        self._settle()
         out = [self.seats[one] for one in sorted(barred) if one in self.seats]
         by_rank: dict[Any, list[list[Seat]]] = {}
         for _, index in self.table.idle.among(asked.row):
@@ -236,21 +259,13 @@ class Team:
 def _room(seat: Seat, profile: Profile) -> State:
     """What rules an available agent out of each channel."""
     counts, used = seat.counts, seat.used
-    channels, capacity = profile.channels, profile.capacity
-    if len(channels) == 1:  # most have one, and this is asked at every turn
-        ((name, cost, most),) = channels
-        if counts.get(name, 0) >= most:
-            return _ONLY_CHANNEL_FULL
-        return _ONLY_CAPACITY_FULL if used + cost > capacity else _ONLY_ROOM
     return tuple(
-        [
-            CHANNEL_FULL
-            if counts.get(name, 0) >= most
-            else CAPACITY_FULL
-            if used + cost > capacity
-            else ROOM
-            for name, cost, most in channels
-        ]
+        CHANNEL_FULL
+        if counts.get(name, 0) >= most
+        else CAPACITY_FULL
+        if used + cost > profile.capacity
+        else ROOM
+        for name, cost, most in profile.channels
     )
 
 
