@@ -32,7 +32,7 @@ from vaxel_shared.settings import Settings
 
 BROKERS = (1, 2, 3)
 CONTROLLER = 0
-PATIENCE_S = 90
+PATIENCE_S = 180
 PREFERRED, UNCLEAN = 0, 1
 _POLL_S = 0.2
 _NOT_NEEDED = 84
@@ -92,6 +92,9 @@ class Cluster:
             "transaction.state.log.min.isr": 2,
             "share.coordinator.state.topic.replication.factor": 3,
             "share.coordinator.state.topic.min.isr": 2,
+            # A machine that does much else is late with heartbeats.
+            "broker.session.timeout.ms": 3000,
+            "broker.heartbeat.interval.ms": 500,
             # A follower that stands still holds acknowledgements up for this long.
             "replica.lag.time.max.ms": 3000,
             # Whoever leads is the harness's to say.
@@ -131,7 +134,7 @@ class Cluster:
         """Wait until these brokers take requests."""
         for node in nodes:
             if node != CONTROLLER:
-                asyncio.run(self.nodes[node].wait_ready())
+                asyncio.run(self.nodes[node].wait_ready(PATIENCE_S * 1000))
 
     def down(self, node: int) -> None:
         """An orderly stop: its partitions get other leaders first."""

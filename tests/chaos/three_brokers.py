@@ -52,12 +52,12 @@ PARTITIONS = 16
 CLUSTER_OFFSET = 300
 """The cluster's ports begin this far above the broker's of a system with this offset."""
 FROZEN_S = (3.0, 8.0)
-OUTAGE_S = 12.0
+OUTAGE_S = 14.0
 """Two of three are down for this long: longer than an append and a send wait (5 and 8 s)."""
-SETTLE_S = 2.0
+SETTLE_S = 4.0
 """After this nothing that was acknowledged before an outage is still on its way to its sender."""
-PROGRESS_S_MAX = 60
-BOUNDED_S_MAX = 25
+PROGRESS_S_MAX = 120
+BOUNDED_S_MAX = 30
 """Within this of losing two brokers, router and intake must have said so."""
 FULL = {
     "leader of decisions killed": 30,

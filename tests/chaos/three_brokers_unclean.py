@@ -25,10 +25,10 @@ KINDS: tuple[tuple[str, ...], ...] = ((DECISIONS, WORK), (WORK,), (DECISIONS,))
 READERS_OF_DECISIONS = ("router", "register", "delivery")
 LAG_RECORDS = 12
 """So many records with decisions, at least, the laggard misses."""
-HALT_S_MAX = 60
+HALT_S_MAX = 90
 HALTS = 2
 """Times that a service must halt: it is restarted, and must not come back with less in mind."""
-PATIENCE_S = 60
+PATIENCE_S = 120
 Json = dict[str, Any]
 
 
