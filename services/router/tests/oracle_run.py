@@ -1,6 +1,6 @@
 """The indexed engine against one that looks at everybody: the same commands, the same bytes?
 
-    python services/router/tests/oracle_run.py                     20,000 commands
+    python services/router/tests/oracle_run.py                     50,000 events
     python services/router/tests/oracle_run.py --full --json FILE  a million of them, as a figure
     python services/router/tests/oracle_run.py --break barred      with a defect put in: it must be found
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -46,14 +47,19 @@ class Differs(Exception):
 
 @dataclass
 class Count:
-    """What was compared."""
+    """What was compared. An event is a command, or a timer that fired."""
 
     histories: int = 0
     commands: int = 0
+    timers: int = 0
     records: int = 0
     decisions: int = 0
     offers: int = 0
     waiting_most: int = 0
+
+    @property
+    def events(self) -> int:
+        return self.commands + self.timers
 
 
 def history(seed: int, commands: int, count: Count) -> None:
@@ -87,6 +93,8 @@ def history(seed: int, commands: int, count: Count) -> None:
         done += taken
         todo = todo[taken:]
         count.commands += taken
+        timers = [made.cause for made in body.decisions if made.cause.startswith("timer:")]
+        count.timers += sum(1 for _ in itertools.groupby(timers))
         count.records += 1
         count.decisions += len(body.decisions)
         count.offers += sum(made.type == "offer.made" for made in body.decisions)
@@ -106,22 +114,22 @@ DEFECTS: dict[str, tuple[Any, str, Any]] = {
 
 
 def compare(
-    commands: int,
+    events: int,
     first_seed: int,
     *,
     say: Callable[[str], None] = lambda _text: None,
 ) -> Count:
-    """So many commands, in histories of :data:`HISTORY`. Raises :class:`Differs`."""
+    """So many events, in histories of :data:`HISTORY`. Raises :class:`Differs`."""
     count, begun = Count(), time.monotonic()
     with both_kinds_of_worlds():
         seed = first_seed
-        while count.commands < commands:
-            history(seed, min(HISTORY, commands), count)
+        while count.events < events:
+            history(seed, min(HISTORY, events), count)
             seed += 1
             if count.histories % 20 == 0:
-                each = (time.monotonic() - begun) / count.commands
-                left = int(each * (commands - count.commands))
-                say(f"{count.commands:,} commands, all alike; {left} s to go")
+                each = (time.monotonic() - begun) / count.events
+                left = int(each * (events - count.events))
+                say(f"{count.events:,} events, all alike; {left} s to go")
     return count
 
 
@@ -137,8 +145,8 @@ def broken(defect: str | None) -> Iterator[None]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="The indexed engine against the naive one.")
-    parser.add_argument("--full", action="store_true", help="a million commands")
-    parser.add_argument("--commands", type=int, default=20_000)
+    parser.add_argument("--full", action="store_true", help="a million events")
+    parser.add_argument("--events", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=1, help="of the first history")
     parser.add_argument("--break", dest="defect", choices=sorted(DEFECTS), help="put a defect in")
     parser.add_argument("--json", type=Path, help="write the figure to this file")
@@ -147,7 +155,7 @@ def main() -> int:
     from chaos import record  # noqa: PLC0415 - only a run from the command line makes a figure
 
     begun = record.begin()
-    wanted = 1_000_000 if arguments.full else arguments.commands
+    wanted = 1_000_000 if arguments.full else arguments.events
     say = functools.partial(click.echo, err=True)
     try:
         with broken(arguments.defect):
@@ -156,16 +164,17 @@ def main() -> int:
         say(f"NOT ALIKE: {difference}")
         return 1
     say(
-        f"alike: {count.commands:,} commands in {count.histories} histories gave {count.decisions:,}"
+        f"alike: {count.events:,} events in {count.histories} histories gave {count.decisions:,}"
         f" decisions, {count.offers:,} of them offers, byte for byte on both engines"
     )
     if arguments.json is not None:
         one = record.figure(
             "R20", "The indexed engine decides as one that looks at everybody", begun,
-            n=count.commands, violations=0,
+            n=count.events, violations=0,
             command="make chaos-full (services/router/tests/oracle_run.py --full)",
             figures={
-                "commands": count.commands, "records compared": count.records,
+                "commands": count.commands, "timers that fired": count.timers,
+                "records compared": count.records,
                 "decisions": count.decisions, "offers": count.offers,
                 "histories": count.histories, "most that waited at once": count.waiting_most,
             },

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 from oracle_run import DEFECTS, Differs, broken, compare
 
-COMMANDS = 10_000
+EVENTS = 20_000
 
 
 def test_the_indexed_engine_decides_byte_for_byte_as_one_that_looks_at_everybody() -> None:
-    count = compare(COMMANDS, 1)
-    assert count.commands >= COMMANDS
-    assert count.offers > COMMANDS / 2
+    count = compare(EVENTS, 1)
+    assert count.events >= EVENTS
+    assert count.offers > EVENTS / 4
     assert count.waiting_most > 100
 
 
 @pytest.mark.parametrize("defect", sorted(DEFECTS))
 def test_a_defect_in_the_index_is_found(defect: str) -> None:
     with broken(defect), pytest.raises((Differs, AssertionError, KeyError)):
-        compare(COMMANDS, 1)
+        compare(EVENTS, 1)
