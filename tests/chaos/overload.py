@@ -38,6 +38,8 @@ NICE = 5
 HOLDS_CASES = ("router", "sla-monitor")
 """These have every open case in memory, as they must; their growth is held against its number."""
 KIB_PER_CASE_MAX = 16.0
+MIB_MAX = {"broker": 768}
+"""What has a limit of its own may grow up to it: a heap of 512 MiB, and a JVM around it."""
 ENVIRONMENT = {"VAXEL_CHAT_RECENT_MESSAGES_MAX": "2000"}
 """A cache that is full before the warm-up is over; its default takes longer than a run."""
 STEP_S = 10.0
@@ -293,7 +295,9 @@ class Overload:
         self._judge_memory(load)
         say("judging the log")
         export = self.folder / "export"
-        done = self.system.vaxel("log", "export", "--to", str(export))
+        command = [sys.executable, "-m", "vaxel_cli", "log", "export", "--to", str(export)]
+        command += ["--data-dir", str(self.system.data_dir)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=1_800, check=False)
         if done.returncode != 0:
             outcome.problems.append(f"log export: {done.stderr.strip()}")
             return
@@ -303,6 +307,10 @@ class Overload:
         """What doesn't hold cases must stand still; of a case no more than so much may be held."""
         cases = max(1.0, load.accepted * (1 - WARM_UP))
         for name, one in self.outcome.memory.items():
+            if name in MIB_MAX:
+                if one.highest > MIB_MAX[name] * 1024:
+                    self.outcome.problems.append(f"{name} takes {one.highest / 1024:.0f} MiB")
+                continue
             if name not in HOLDS_CASES:
                 if not one.flat:
                     self.outcome.problems.append(
