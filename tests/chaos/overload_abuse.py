@@ -112,6 +112,10 @@ def rounds(system: System, count: int) -> dict[str, Any]:
         took, seen = asyncio.run(measured(f"quiet{number}"))
         found[name] += took
         outcomes += seen
+        print(
+            f"abuse: {name}: p50 {quantile(took, 0.5):.1f} ms, p99 {quantile(took, 0.99):.1f} ms",
+            flush=True,
+        )
         if process is not None:
             text, _ = process.communicate(timeout=60)
             loud += Counter(json.loads(text))
@@ -138,7 +142,7 @@ def abuse(data_dir: Path) -> None:
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--full", action="store_true", help="ten rounds of each; else two")
+    parser.add_argument("--full", action="store_true", help="six rounds of each; else two")
     parser.add_argument("--port-offset", type=int, default=19_900)
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--abuse", type=Path, help=argparse.SUPPRESS)
@@ -155,7 +159,7 @@ def main() -> int:
     system = System(folder, options.port_offset, config, ENVIRONMENT)
     try:
         system.start()
-        result = rounds(system, 10 if options.full else 2)
+        result = rounds(system, 6 if options.full else 2)
         system.stop()
     finally:
         system.end()
