@@ -70,7 +70,7 @@ class SimulatedPartition:
 
     def submit(self, key: bytes, value: bytes) -> Request:
         request = Request(key, value, self.fates.pop(0) if self.fates else Fate.FINE)
-        if request.fate not in {Fate.LOST, Fate.STUCK}:
+        if request.fate is not Fate.LOST and request.fate is not Fate.STUCK:
             self.pending.append(request)
         return request
 
@@ -82,7 +82,7 @@ class SimulatedPartition:
             offset = self.land(request.key, request.value)
         if request.fate is Fate.DUPLICATE:
             offset = -1
-        if request.fate not in {Fate.UNANSWERED, Fate.LATE}:
+        if request.fate is not Fate.UNANSWERED and request.fate is not Fate.LATE:
             request.answer = Acknowledged(offset, self.clock.wall_ms())
 
     def deliver_all(self) -> None:

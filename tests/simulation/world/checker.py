@@ -161,11 +161,12 @@ class Checker:
         self.seen.add(name)
         kinds = {decision["type"] for decision in made}
         before = self._applied.get(name)
-        old = before is not None and self.now_ms - before > MEMORY_MS - 86_400_000
+        at_ms = made[0]["at_ms"]
+        old = before is not None and at_ms - before > MEMORY_MS - 86_400_000
         if before is not None and kinds != {"command.repeated"} and not old and begun != name:
             raise Violation(f"{name} ({command['type']}) was decided twice: {sorted(kinds)}")
         if not kinds <= set(UNREMEMBERED) and name != open_:
-            self._applied.setdefault(name, self.now_ms)
+            self._applied.setdefault(name, at_ms)
         self.facts.answer(command, made)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -42,9 +43,13 @@ class Failed(AssertionError):
 class History:
     """The world of one seed."""
 
-    def __init__(self, seed: int, *, contacts: int | None = None) -> None:
+    def __init__(
+        self, seed: int, *, contacts: int | None = None, services: tuple[str, ...] | None = None
+    ) -> None:
         self.seed = seed
         self.plan = plan.make(seed, contacts=contacts)
+        if services is not None:
+            self.plan = replace(self.plan, services=services)
         self.timeline = Timeline()
         self.broker = Broker(self.timeline, self._rng("broker"))
         self.broker.latency_us = self.plan.latency_us
@@ -203,7 +208,7 @@ class History:
         """A customer writes; the sender comes again until it was told that we have it."""
         rng = self._customers
         contact = f"m{self.seed}-{number}"
-        conversation = rng.randrange(max(1, int(self.plan.contacts * 0.7)))
+        conversation = rng.randrange(self.plan.contacts // 3)
         data = {
             "contact_id": contact,
             "conversation_key": f"{plan.POOL}|email|support|{conversation}",

@@ -65,37 +65,39 @@ def make(seed: int, *, contacts: int | None = None) -> Plan:
     """The plan of a seed."""
     rng = random.Random(f"plan {seed}")
     made = [_policy(rng) for _ in range(2)]
-    weights = {fate: rng.choice([0.0, 0.002, 0.01, 0.03]) for fate in Fate if fate is not Fate.FINE}
+    weights = {fate: rng.choice([0.0, 0.0, 0.002, 0.01]) for fate in Fate if fate is not Fate.FINE}
     number = contacts or rng.choice([40, 80, 120, 160])
     faults = tuple(kind for kind in KINDS if rng.random() < 0.5)
-    poll_ms = rng.choice([50, 200, 500, 1_000])
+    poll_ms = rng.choice([50, 200, 500, 1_000, 1_000, 2_000])
     burst = rng.choice([1, 4, 10, 20])
     far = poll_ms >= 500 and "outage" not in faults and "long_outage" not in faults
     return Plan(
         contacts=number,
-        spacing_ms=burst * rng.choice([40, 100, 200, 300]),
+        spacing_ms=burst * rng.choice([10, 30, 60, 150]),
         agents=_agents(rng),
         policies=[msgspec.json.encode(one) for one in made],
         policy_limit_s=made[0].offer.limit_ms / 1000,
         queues=QUEUES,
-        duplicates=rng.choice([0.0, 0.02, 0.1, 0.4]),
+        duplicates=rng.choice([0.0, 0.02, 0.1, 0.3]),
         fates=weights if rng.random() < 0.85 else {},
         faults=faults,
-        faults_count=round(number * rng.choice([0.02, 0.06, 0.12])),
-        latency_us=rng.choice([2_000, 20_000, 50_000, 50_000]),
+        faults_count=round(number * rng.choice([0.02, 0.05, 0.1])),
+        latency_us=rng.choice([2_000, 30_000, 100_000, 200_000]),
         burst=burst,
-        services=tuple(name for name in ("delivery", "clocks") if rng.random() < 0.34),
+        services=tuple(
+            name for name, share in (("delivery", 0.2), ("clocks", 0.1)) if rng.random() < share
+        ),
         checks=tuple(
             name
-            for name, share in (("register", 0.34), ("replay", 0.34), ("repeats", 0.1))
+            for name, share in (("register", 0.15), ("replay", 0.2), ("repeats", 0.05))
             if rng.random() < share
         ),
         dies=rng.choice([0.0, 0.0005, 0.002, 0.006]),
         routers=rng.choice([1, 1, 1, 2]),
-        snapshot_records=rng.choice([1, 3, 3, 3, 10, 10, 40, 40, 500, 500]),
+        snapshot_records=rng.choice([1, 3, 3, 3, 10, 10, 10, 40, 40, 40, 500, 500]),
         poll_ms=poll_ms,
-        batch_inputs=rng.choice([1, 3, 20, 500, 500]),
-        decisions_max=rng.choice([3, 20, 500, 500, 500]),
+        batch_inputs=rng.choice([1, 3, 20, *[500] * 5]),
+        decisions_max=rng.choice([3, 20, 20, *[500] * 7]),
         stirs=rng.choice([0, 3, 10]),
         wall_jumps=(-3_600_000, -5_000, 5_000, 3_600_000) if far else (-20_000, -500, 500, 60_000),
     )
