@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -52,7 +51,8 @@ class Plan:
     kind: Kind | None = None
     at: int = 0
     count: int = 0
-    by_port: Counter[str] = field(default_factory=Counter)
+    ports: list[str] = field(default_factory=list)
+    """The port of each call, in order."""
     fired: str | None = None
     """The port of the call that went wrong."""
     hung_s: float | None = None
@@ -81,7 +81,7 @@ class Plan:
             raise Killed
         await asyncio.sleep(0)
         self.count += 1
-        self.by_port[port] += 1
+        self.ports.append(port)
         if self.kind is None or self.count != self.at:
             return do()
         self.fired = port

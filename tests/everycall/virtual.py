@@ -74,7 +74,7 @@ def virtual_time() -> Iterator[VirtualLoop]:
             loop.close()
 
 
-async def until(found: Callable[[], Any], seconds: float = 300) -> None:
+async def until(found: Callable[[], Any], seconds: float = 150) -> None:
     """Return when it holds; raises ``TimeoutError`` after so many seconds of virtual time."""
     async with asyncio.timeout(seconds):
         while not found():  # noqa: ASYNC110 - what is waited for tells nobody

@@ -92,8 +92,9 @@ class DeliveryScenario(Scenario):
         if not self.fed:
             self.fed = True
             self._feed()
-        # A relay may take its ten minutes over one mail.
-        await until(lambda: len({one["id"] for one in self._results()}) == EFFECTS, 800)
+        await until(
+            lambda: len({one["id"] for one in self._results()}) == EFFECTS, self.world.patience_s
+        )
         await until(lambda: len(parked(self.world.kafka)) == 2)
 
     def _results(self) -> list[dict[str, object]]:

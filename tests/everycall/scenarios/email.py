@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+from everycall import databases
 from everycall.faults import PROCESS
 from everycall.interactions import EXAMPLE
 from everycall.sweep import Scenario, World
@@ -18,6 +20,7 @@ from vaxel_ingest_email.config import IngestEmailSettings
 from vaxel_ingest_email.core.fields import Envelope
 from vaxel_ingest_email.core.normalize import Parsed, parse
 from vaxel_ingest_email.shell.receiver import Receiver
+from vaxel_ingest_email.shell.seen import MIGRATIONS
 from vaxel_shared.blobs import FolderBlobs
 from vaxel_shared.crypto.keys import create_key
 from vaxel_shared.errors import Retryable
@@ -40,6 +43,7 @@ class EmailScenario(Scenario):
     def __init__(self, world: World) -> None:
         self.world = world
         self.settings = IngestEmailSettings(data_dir=world.folder, config_dir=EXAMPLE)
+        databases.make(self.settings, "ingest-email", MIGRATIONS)
         self.mails = [
             (PLAIN % 1, ["support@vaxel.example"]),
             (PLAIN % 2, ["support@vaxel.example", "billing@vaxel.example"]),
@@ -47,6 +51,15 @@ class EmailScenario(Scenario):
         ]
         self.told: dict[int, str] = {}
         """What each sender was told when it was told 250."""
+
+    @classmethod
+    def ready(cls) -> None:
+        databases.empty("ingest-email", MIGRATIONS)
+
+    def patches(self) -> ExitStack:
+        stack = ExitStack()
+        stack.enter_context(patch("vaxel_ingest_email.shell.seen.migrate", databases.migrated))
+        return stack
 
     async def prepare(self) -> None:
         create_key(self.settings.secrets)
@@ -122,6 +135,8 @@ class EmailScenario(Scenario):
             for one in found:
                 if blobs.get_now(one["raw_ref"]) != raw:
                     yield f"mail {number}: its raw bytes are others"
+        if any(one["flags"].get("reused_id") for one in first.values() if one.get("flags")):
+            yield "a mail that came again was taken for other words under its id"
         if self.receiver.budget.used:
             yield f"{self.receiver.budget.used} bytes of memory are still held"
 

@@ -127,9 +127,9 @@ class SlaScenario(Scenario):
             self.fed = True
             self._feed()
         await until(lambda: len(self._moves()) >= CASES)
-        await until(lambda: self.relay.mails and self.http.posts, 800)
+        await until(lambda: self.relay.mails and self.http.posts, self.world.patience_s)
         await until(lambda: parked(self.world.kafka))
-        await until(self._settled, 800)
+        await until(self._settled, self.world.patience_s)
 
     def _settled(self) -> bool:
         marks = [one for one in self._clocks() if one["kind"] == "mark" and one["known_ms"]]
