@@ -36,9 +36,11 @@ class Account:
         self.candidates = len(matcher.seats)
         passing = self._passing()
         self.eligible = passing.pop("", 0)
-        counts = dict(_lasting(matcher, self._item.asked)[0]) | passing
-        self.by_code = {code: counts[code] for code in PREDICATES if counts.get(code)}
-        """In the order of predicates."""
+        self.by_code = dict(_lasting(matcher, self._item.asked)[0])
+        """How many each predicate rules out first, in the order of predicates: lasting ones are."""
+        for code in PASSING[::-1]:
+            if passing.get(code):
+                self.by_code[code] = passing[code]
 
     def nearest(self, most: int) -> list[Near]:
         """The nearest of those who are ruled out."""
@@ -155,7 +157,8 @@ def _lasting(matcher: Matcher, asked: Asked) -> tuple[dict[str, int], list[Near]
         groups: list[tuple[str, list[Brought]]] = []
         for code, bitmap in table.traits.fails(asked.asks):
             failing = table.at(bitmap)
-            counts[code] = sum(len(brought.members) for brought in failing)
+            if failing:
+                counts[code] = sum(len(brought.members) for brought in failing)
             groups.append((code, failing))
         near: list[Near] = []
         for _, failing in reversed(groups):

@@ -104,6 +104,11 @@ class Heads:
         key = row.least(self._keys)
         return None if key is self._none else owner[key]
 
+    def after(self, key: Any) -> Any | None:
+        """The head next after one that is a head itself; None where it is the last."""
+        place = bisect_left(self._order, key) + 1
+        return self._order[place] if place < len(self._order) else None
+
     def among(self, row: Row) -> list[tuple[Any, int]]:
         """(head, class) of the row's classes that aren't empty, in the order of their heads."""
         owner = self._owner

@@ -207,6 +207,21 @@ class Team:
             self._settle_crew(crew)
         return found
 
+    def may_tie(self, winner: str) -> bool:
+        """Whether any other agent at all may be as good as the first of its crew, but for the id.
+
+        A glance: no says no, yes says that it must be looked into.
+        """
+        crew = self.seats[winner].crew
+        heap = crew.heap
+        if self._rank is not None or heap[0][1] != winner:
+            return True
+        key = (crew.of.profile.tier, *heap[0])
+        after = self.table.idle.after(key)
+        if after is not None and after[:2] == key[:2]:
+            return True
+        return any(entry[0] == key[1] for entry in heap[1:3])
+
     def _first_crew(self, asked: Asked) -> tuple[Any, Crew] | None:
         heads, crew_at = self.table.idle, self.table.crew_at
         if self._unsettled:
