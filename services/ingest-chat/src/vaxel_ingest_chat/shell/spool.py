@@ -35,6 +35,8 @@ BATCH_BYTES_MAX = 4 * 1024 * 1024
 """Of one file, which is read whole."""
 PENDING_MAX = 1_000
 """Entries that wait for the disk: five times what webhooks may be under way at once."""
+FILES_MAX = 200_000
+"""That wait: half an hour at a hundred a second, if none shares a file; 60 MB of memory."""
 SEND_RECORDS_MAX = 200
 """Records sent in one go when the log is back."""
 AWAY_MS_MAX = 30 * 24 * 3_600_000
@@ -87,6 +89,7 @@ class Spool:
         self._files: deque[_File] = deque()
         self._pending: deque[_Pending] = deque()
         self._bytes = 0
+        self._entries = 0
         self._number = 0
         self._sent: tuple[int, str | None] | None = None
         self._wake_writer = asyncio.Event()
@@ -127,6 +130,7 @@ class Spool:
         entries = int(count) if count.isdecimal() else 1
         self._files.append(_File(path, entries, status.st_size, status.st_mtime))
         self._bytes += status.st_size
+        self._entries += entries
         self._number = max(self._number, int(number) if number.isdecimal() else 0)
 
     @property
@@ -137,7 +141,7 @@ class Spool:
     @property
     def depth(self) -> int:
         """Entries that wait."""
-        return sum(file.entries for file in self._files) + len(self._pending)
+        return self._entries + len(self._pending)
 
     def reasons(self) -> list[str]:
         """Why nothing more can be kept, if so."""
@@ -151,9 +155,9 @@ class Spool:
         if len(self._pending) >= PENDING_MAX:
             metrics.SPOOLED.labels("refused").inc()
             raise Retryable("the spool's disk is too slow: PENDING_MAX")
-        if self._bytes + size > self._bytes_max:
+        if self._bytes + size > self._bytes_max or len(self._files) >= FILES_MAX:
             metrics.SPOOLED.labels("refused").inc()
-            raise Retryable("the spool is full: spool_bytes_max; is Kafka away for long?")
+            raise Retryable("the spool is full: spool_bytes_max, FILES_MAX; is Kafka away?")
         self._bytes += size
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending.append(_Pending(entry, size, kept))
@@ -220,6 +224,7 @@ class Spool:
             return
         self._problem = None
         self._files.append(_File(path, len(batch), written, time.time()))
+        self._entries += len(batch)
         self._bytes += written - size
         for one in batch:
             self._pending.popleft()
@@ -290,6 +295,7 @@ class Spool:
             raise self._unusable(error) from error
         self._sent = None
         self._files.popleft()
+        self._entries -= file.entries
         self._bytes -= file.size
         metrics.SPOOLED.labels("sent").inc(count)
         self._tell()
