@@ -23,6 +23,7 @@ from vaxel_shared.clock import Clock
 from vaxel_shared.contracts.cloudevents import Event
 from vaxel_shared.contracts.sla import DUE_TYPE, Due, Mark, Move
 from vaxel_shared.errors import Fatal, Retryable, VaxelError
+from vaxel_shared.kafka.admin import Offsets
 from vaxel_shared.kafka.client import client_options
 from vaxel_shared.kafka.deadletters import PoisonLimit
 from vaxel_shared.kafka.producer import Outgoing
@@ -38,6 +39,7 @@ from vaxel_sla_monitor.core.rules import Rules
 from vaxel_sla_monitor.core.state import Case, decode, encode
 from vaxel_sla_monitor.core.step import step
 from vaxel_sla_monitor.shell import buffer
+from vaxel_sla_monitor.shell.flow import Places, SteadyFlow
 from vaxel_sla_monitor.shell.projector import SOURCE, Sender
 from vaxel_sla_monitor.shell.teller import Teller
 
@@ -73,6 +75,8 @@ class ClockStream:
         self._clock = clock
         self.read_ms = clock.monotonic_ms()
         """When the last record was read, or the table; monotonic."""
+        self._places = Places()
+        self._begins: dict[int, int] = {}
         self._limit = PoisonLimit(CLOCKS)
         self._deadlines = Deadlines()
         self._known: dict[int, dict[int, int]] = {}
@@ -131,6 +135,11 @@ class ClockStream:
                 f"{CLOCKS} has {self._count} partitions, {CLOCKS_TABLE} {table}; they must be as "
                 "many: recreate the latter with `vaxel topics apply`"
             )
+        offsets = Offsets(self._settings)
+        try:
+            self._begins = await offsets.begins(CLOCKS, range(self._count))
+        finally:
+            await offsets.close()
 
     def _make(self) -> tuple[Any, Any]:
         settings = self._settings
@@ -158,6 +167,7 @@ class ClockStream:
             broker_commit_interval=settings.commit_ms / 1000,
             origin="vaxel_sla_monitor",
         )
+        app.flow_control = SteadyFlow()  # before anything has a queue
         source = app.topic(settings.topic(CLOCKS), key_type=bytes, value_type=bytes)
         table = app.Table(
             TABLE, key_type=bytes, value_type=bytes, default=None, options=dict(STORE_OPTIONS)
@@ -180,6 +190,10 @@ class ClockStream:
         message = event.message
         self.read_ms = self._clock.monotonic_ms()
         partition, key = message.partition, message.key or b""
+        committed = self._app.consumer._committed_offset.get(message.tp)  # noqa: SLF001 - no other way
+        if committed is not None:  # before the log's beginning there is nothing to be read
+            committed = max(committed, self._begins.get(partition, 0))
+        self._places.read(partition, message.offset, committed)
         try:
             record = _RECORDS.validate_json(message.value or b"")
         except ValidationError:
@@ -265,6 +279,7 @@ class ClockStream:
     async def _on_recover(self) -> None:
         """Find every deadline again. An error here would go unseen, so it ends the process."""
         try:
+            self._places.clear()
             self._deadlines.clear()
             self._open.clear()
             own = self._own_partitions()
