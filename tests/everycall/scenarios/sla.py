@@ -9,6 +9,7 @@ import email
 import json
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
+from typing import Any
 from unittest.mock import patch
 
 from everycall import databases
@@ -46,10 +47,19 @@ accounts: [{id: support, address: support@vaxel.example, pool: support, queue: g
     "connectors": "mail: {relay: {host: sink, tls: none}}\n",
 }
 CASES = 3
-_REST = {
+_REST: Any = {
     "detected_ms": 3_600_500, "target_ms": 3_600_000, "elapsed_ms": 3_600_000, "due_ms": 3_600_000,
     "policy_version": "v", "calendar": "always", "tzdata": "2026a", "number": "S-0",
 }  # fmt: skip
+
+
+def breached(id_: str, case_id: str) -> bytes:
+    """An event that a webhook and a mailbox are told of."""
+    event = SlaEvent(
+        id=id_, type="breached", clock="first_response", case_id=case_id, pool="support", cycle=0,
+        at_ms=3_600_000, policy="all", **_REST,
+    )  # fmt: skip
+    return event.to_json()
 
 
 class SlaScenario(Scenario):
@@ -115,11 +125,7 @@ class SlaScenario(Scenario):
                     case_id=f"case-{number}", data=data,
                 )
             )  # fmt: skip
-        breach = SlaEvent(
-            id="event-1", type="breached", clock="first_response", case_id="case-0",
-            pool="support", cycle=0, at_ms=3_600_000, policy="all", **_REST,
-        )  # fmt: skip
-        for value in (b"{]", breach.to_json()):
+        for value in (b"{]", breached("event-1", "case-0")):
             self.world.kafka.append(SLA, 0, b"case-0", value)
 
     async def drive(self, _service: Service) -> None:
