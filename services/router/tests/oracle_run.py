@@ -15,7 +15,7 @@ import functools
 import itertools
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ from vaxel_router.core.state import State, World
 from vaxel_shared.contracts import wire
 
 LOG_ID = "0a" * 16
-HISTORY = 2_500
+HISTORY = 600
 """Commands of one history."""
 TEAMS = (1, 3, 8, 14, 14, 25, 60)
 DIGEST_EVERY = 97
@@ -62,43 +62,74 @@ class Count:
         return self.commands + self.timers
 
 
-def history(seed: int, commands: int, count: Count) -> None:
-    """One history on both engines. Raises :class:`Differs`."""
-    draw = Random(f"history {seed}")
-    fast, slow = World(State(LOG_ID, 0)), NaiveWorld(State(LOG_ID, 0))
-    traffic = Traffic(seed, fast, draw.choice(TEAMS))
-    todo = [*traffic.first()]
-    seq, offset, done = -1, -1, 0
-    while done < commands:
-        if not todo:
-            todo = [traffic.next() for _ in range(draw.choice((1, 1, 1, 4, 15)))]
-        items = [decode(offset + 1 + i, traffic.now_ms, value) for i, value in enumerate(todo)]
-        seq += 1
-        tick_ms = traffic.now_ms if draw.random() < 0.5 else None
-        bodies = []
-        for world in (fast, slow):
-            batch = Batch(world, traffic.library, seq=seq, wall_ms=traffic.now_ms)
+class Both:
+    """Two worlds, told the same; their traffic follows the first."""
+
+    def __init__(self, seed: int, team: int, count: Count) -> None:
+        self.worlds = (World(State(LOG_ID, 0)), NaiveWorld(State(LOG_ID, 0)))
+        self.traffic = Traffic(seed, self.worlds[0], team)
+        self.count = count
+        self.seq = -1
+        self.offset = -1
+
+    def record(self, values: Sequence[bytes], tick_ms: int | None, wall_ms: int) -> int:
+        """One record of each; answers how many inputs they took. Raises :class:`Differs`."""
+        now_ms = self.traffic.now_ms
+        items = [decode(self.offset + 1 + i, now_ms, value) for i, value in enumerate(values)]
+        self.seq += 1
+        made = []
+        for world in self.worlds:
+            batch = Batch(world, self.traffic.library, seq=self.seq, wall_ms=wall_ms)
             taken = 0
             while taken < len(items) and batch.has_room and batch.add(items[taken]):
                 taken += 1
             if taken == len(items) and tick_ms is not None and batch.has_room:
                 batch.tick(tick_ms)
             body = batch.close(engine="oracle")
-            bodies.append((taken, wire.encode(body)))
-        if bodies[0] != bodies[1]:
-            raise Differs(f"history {seed}, record {seq}:\n  {bodies[0]}\n  {bodies[1]}")
-        if seq % DIGEST_EVERY == 0 and states.encode(fast.state) != states.encode(slow.state):
-            raise Differs(f"history {seed}: the states after record {seq}")
-        offset += taken
-        done += taken
-        todo = todo[taken:]
+            made.append((taken, wire.encode(body)))
+        if made[0] != made[1]:
+            raise Differs(f"record {self.seq}:\n  {made[0]}\n  {made[1]}")
+        fast, slow = self.worlds
+        if self.seq % DIGEST_EVERY == 0 and states.encode(fast.state) != states.encode(slow.state):
+            raise Differs(f"the states after record {self.seq}")
+        self.offset += taken
+        self._note(body, taken)
+        return taken
+
+    def wait(self) -> None:
+        """The router was there all the time: what is due fires at its own instant."""
+        while (due := self.worlds[0].next_timer()) is not None and due[0] <= self.traffic.now_ms:
+            self.record([], due[0], due[0])
+
+    def _note(self, body: wire.Batch, taken: int) -> None:
+        count = self.count
         count.commands += taken
         timers = [made.cause for made in body.decisions if made.cause.startswith("timer:")]
         count.timers += sum(1 for _ in itertools.groupby(timers))
         count.records += 1
         count.decisions += len(body.decisions)
         count.offers += sum(made.type == "offer.made" for made in body.decisions)
-        count.waiting_most = max(count.waiting_most, len(fast.matchers[traffic.pool.name]))
+        waiting = len(self.worlds[0].matchers[self.traffic.pool.name])
+        count.waiting_most = max(count.waiting_most, waiting)
+
+
+def history(seed: int, commands: int, count: Count) -> None:
+    """One history on both engines. Raises :class:`Differs`."""
+    draw = Random(f"history {seed}")
+    both = Both(seed, draw.choice(TEAMS), count)
+    traffic = both.traffic
+    todo = [*traffic.first()]
+    while both.offset < commands:
+        if not todo:
+            todo = [traffic.next() for _ in range(draw.choice((1, 1, 1, 4, 15)))]
+        if draw.random() < 0.7:  # else it was away meanwhile, and all of that is overdue
+            both.wait()
+        tick_ms = traffic.now_ms if draw.random() < 0.5 else None
+        try:
+            taken = both.record(todo, tick_ms, traffic.now_ms)
+        except Differs as difference:
+            raise Differs(f"history {seed}, {difference}") from None
+        todo = todo[taken:]
     count.histories += 1
 
 

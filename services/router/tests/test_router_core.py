@@ -153,6 +153,25 @@ def test_late_answer_after_an_outage_still_counts() -> None:
     assert types(router.accept(offer)) == ["offer.ended", "work.assigned"]
 
 
+def test_an_hours_outage_counts_as_nobodys_miss_and_sets_nobody_away() -> None:
+    """Offers that were shown ran out while the router was away: no answer had a way to it."""
+    strict = ROUTING.replace("bar_after_miss: 10m", "bar_after_miss: 10m, misses_before_away: 1")
+    outcomes = []
+    for away_ms in (600_000, 3_600_000):
+        router = Router(strict)
+        for name in ("mail-1", "mail-2"):
+            router.contact(name, queue="general")
+            for offer in list(router.pool().offers.values()):
+                router.sent(offer)
+        made = router.wait(away_ms)
+        ended = [d for d in made if d.type == "offer.ended" and d.at_ms <= START_MS + 600_000]
+        outcomes.append([d.data["outcome"] for d in ended])
+        away = [a.id for a in router.pool().agents.values() if a.presence == "away"]
+        assert bool(away) == (away_ms == 600_000)
+        router.replay()
+    assert outcomes == [["expired", "expired"], ["unseen", "unseen"]]
+
+
 def test_freed_capacity_wakes_the_oldest_waiting_first() -> None:
     router = Router()
     for number in range(4):
