@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from router_harness import ROSTER, ROUTING, Router, types
+from router_harness import ROSTER, ROUTING, START_MS, Router, types
 
 from vaxel_router.core.numbers import is_valid
 

@@ -88,13 +88,22 @@ def step_work(step: Step, work: Work, reason: str) -> bool:
     return not same
 
 
+AWAY_MS_MIN = 10_000
+"""A timer that fires so much later than it was due was held up by more than a restart."""
+
+
 def expire(step: Step, offer: Offer) -> None:
-    """An offer's time is over: missed if it was really shown for its limit, else unseen."""
+    """An offer's time is over: missed if it was really shown for its limit, else unseen.
+
+    Nobody missed what ran out while the router was away: an answer might have had no way to it.
+    """
     work, agent = step.pool.works[offer.work_id], step.pool.agents[offer.agent_id]
     shown = offer.sent_ms is not None and step.now_ms - offer.sent_ms >= offer.limit_ms
     policy = step.policy.offer if step.policy is not None else None
     if not shown or policy is None:
         end_offer(step, work, "unseen", reason="not_reported_sent")
+    elif step.wall_ms - step.now_ms > AWAY_MS_MIN:
+        end_offer(step, work, "unseen", reason="router_was_away")
     else:
         end_offer(step, work, "expired", bar_ms=policy.bar_after_miss_ms)
         if policy.misses_before_away and agent.misses >= policy.misses_before_away:
