@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 import gc
 import hashlib
+import os
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -31,6 +33,9 @@ FULL_CONTACTS, FULL_FAULTS, FULL_SEEDS = 1_000_000, 100_000, 10_000
 POWER_CUTS = 500
 RERUN = 100
 """Histories that the full run plays twice."""
+HASH_SEEDS, HASHED = 10, 20
+"""So many other processes play so many histories, each under a hash seed of its own."""
+COMMAND = "python tests/simulation/world_run.py --full --json FILE"
 NOT_COVERED = (
     "the simulated log (one test suite holds it against Apache Kafka), not a broker; one partition;"
     " databases are memory that keeps what a call wrote; Faust is imitated; interactions come in"
@@ -44,7 +49,8 @@ class Tally:
     def __init__(self) -> None:
         self.histories = 0
         self.contacts = 0
-        self.failed: list[str] = []
+        self.failed: dict[str, str] = {}
+        """History → what it broke."""
         self.faults: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self.digests = hashlib.sha256()
@@ -94,10 +100,15 @@ def main() -> int:
         return 1 if tally.failed else 0
     cuts = _power_cuts(POWER_CUTS if asked.full else 0, tally)
     reruns = _rerun(RERUN if asked.full else 0, first, tally)
-    figure = _figure(tally, begun, first, seed, cuts, reruns)
+    hashed = _hash_seeds(HASH_SEEDS if asked.full else 0, first, tally)
+    figures = [
+        _world_figure(tally, begun, f"{first}..{seed}", cuts),
+        _repeats_figure(tally, begun),
+        _determinism_figure(tally, begun, reruns, hashed),
+    ]
     if asked.json is not None:
-        record.write(asked.json, figure)
-    return _verdict(tally, figure)
+        record.write(asked.json, *figures)
+    return _verdict(tally, figures)
 
 
 def _arguments() -> argparse.Namespace:
@@ -144,7 +155,7 @@ def _play(seed: int, tally: Tally, *, quiet: bool = False) -> None:
     try:
         one.run()
     except Failed as failed:
-        tally.failed.append(str(seed))
+        tally.failed[str(seed)] = str(failed.error)
         print(failed, file=sys.stderr if quiet else sys.stdout, flush=True)
     else:
         tally.add(one)
@@ -175,7 +186,7 @@ def _power_cuts(count: int, tally: Tally) -> Counter[str]:
         try:
             came = powercut.play(seed)
         except Failed as failed:
-            tally.failed.append(f"power cut {seed}")
+            tally.failed[f"power cut {seed}"] = str(failed.error)
             print(failed, flush=True)
         else:
             cuts["power cuts"] += 1
@@ -188,7 +199,20 @@ def _rerun(count: int, first: int, tally: Tally) -> int:
     """Play some once more; a different log is a failure."""
     for seed in range(first, first + count):
         if str(seed) not in tally.failed and _digest(seed) != _digest(seed):
-            tally.failed.append(f"{seed} (another log the second time)")
+            tally.failed[f"{seed}, the second time"] = "another log"
+    return count
+
+
+def _hash_seeds(count: int, first: int, tally: Tally) -> int:
+    """The same histories in other processes; a different log is a failure."""
+    found = set()
+    for number in range(count):
+        command = [sys.executable, __file__, "--digests", "--seeds", f"{first}..{first + HASHED}"]
+        environment = os.environ | {"PYTHONHASHSEED": str(number)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        found.add(done.stdout)
+    if len(found) > 1:
+        tally.failed["other hash seeds"] = "another log"
     return count
 
 
@@ -196,39 +220,76 @@ def _digest(seed: int) -> str:
     return History(seed).run().digest()
 
 
-def _figure(
-    tally: Tally, begun: record.Begun, first: int, last: int, cuts: Counter[str], reruns: int
+def _world_figure(
+    tally: Tally, begun: record.Begun, seeds: str, cuts: Counter[str]
 ) -> record.Figure:
     seconds = time.monotonic() - begun.at_s
-    figures: dict[str, object] = {
-        "histories": tally.histories,
-        "seeds": f"{first}..{last}",
-        "faults": tally.faults.total(),
-        "faults by kind": ", ".join(f"{name} {n:,}" for name, n in sorted(tally.faults.items())),
-        **{name: f"{count:,}" for name, count in sorted(tally.counts.items())},
-        **{name: f"{count:,}" for name, count in sorted(cuts.items())},
-        "interactions a second": f"{tally.contacts / max(seconds, 0.001):.0f}",
-    }
-    if reruns:
-        figures["histories played twice, the same log"] = reruns
     return record.figure(
         "R3",
         "A simulated world: interactions under faults, one seed one history",
         begun,
         n=tally.contacts,
         violations=len(tally.failed),
-        figures=figures,
-        command="python tests/simulation/world_run.py --full --json FILE",
+        figures={
+            "histories": f"{tally.histories:,}",
+            "seeds": seeds,
+            "faults": f"{tally.faults.total():,}",
+            "of these": ", ".join(f"{name} {n:,}" for name, n in sorted(tally.faults.items())),
+            **{name: f"{count:,}" for name, count in sorted(tally.counts.items())},
+            **{name: f"{count:,}" for name, count in sorted(cuts.items())},
+            "interactions a second": f"{tally.contacts / max(seconds, 0.001):.0f}",
+        },
+        command=COMMAND,
         not_covered=NOT_COVERED,
         broker="simulated",
     )
 
 
-def _verdict(tally: Tally, figure: record.Figure) -> int:
-    for name, value in figure["figures"].items():
+def _repeats_figure(tally: Tally, begun: record.Begun) -> record.Figure:
+    return record.figure(
+        "R6",
+        "Each input delivered one to five times, shuffled: the same final state",
+        begun,
+        n=tally.counts["inputs that came again at the end"],
+        violations=sum("came again" in said for said in tally.failed.values()),
+        figures={
+            "histories folded again with copies": tally.counts["with repeats"],
+            "ids are remembered for": "8 days",
+        },
+        command=COMMAND,
+        not_covered="a copy that comes more than eight days after its input",
+        broker="simulated",
+    )
+
+
+def _determinism_figure(
+    tally: Tally, begun: record.Begun, reruns: int, hashed: int
+) -> record.Figure:
+    differs = ("replay differs", "another log", "isn't the fold")
+    return record.figure(
+        "R17",
+        "Determinism: the same history, the same log, byte for byte",
+        begun,
+        n=tally.counts["with replay"],
+        violations=sum(any(word in said for word in differs) for said in tally.failed.values()),
+        figures={
+            "histories whose every decision was recomputed": tally.counts["with replay"],
+            "histories played twice": reruns,
+            "processes with another hash seed": f"{hashed}, {HASHED} histories each",
+        },
+        command=COMMAND,
+        not_covered="other versions of Python, other machines",
+        broker="simulated",
+    )
+
+
+def _verdict(tally: Tally, figures: list[record.Figure]) -> int:
+    for name, value in figures[0]["figures"].items():
         print(f"  {name}: {value}")
     if tally.failed:
-        print(f"BROKEN: {len(tally.failed)} histories broke a promise: {', '.join(tally.failed)}")
+        print(f"BROKEN: {len(tally.failed)} histories broke a promise:")
+        for name, said in tally.failed.items():
+            print(f"  {name}: {said[:200]}")
         return 1
     print(
         f"GOOD: {tally.contacts:,} interactions in {tally.histories:,} histories with"
