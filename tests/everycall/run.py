@@ -33,6 +33,7 @@ SCENARIOS = {
     "delivery": ("delivery", "DeliveryScenario"),
     "register": ("register", "RegisterScenario"),
     "sla-monitor": ("sla", "SlaScenario"),
+    "dlq": ("dlq", "DlqScenario"),
 }
 NOT_COVERED = (
     "aiokafka, SQLite's threads, sockets and Faust's stream are stood in for; one fault a history; "

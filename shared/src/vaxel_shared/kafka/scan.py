@@ -6,6 +6,7 @@ is still an error, except where the topic is compacted.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from vaxel_shared.errors import Fatal
 from vaxel_shared.kafka.admin import Offsets
-from vaxel_shared.kafka.client import consumer_options, unreachable
+from vaxel_shared.kafka.client import REQUEST_TIMEOUT_MS, consumer_options, unreachable
 from vaxel_shared.kafka.log import OffsetGone, stop_client
 from vaxel_shared.kafka.topic_reader import Record, to_record
 from vaxel_shared.kafka.topics import declared, partition_count
@@ -61,14 +62,16 @@ async def scan(
         return
     consumer = AIOKafkaConsumer(**consumer_options(settings))
     try:
-        await consumer.start()
+        async with asyncio.timeout(REQUEST_TIMEOUT_MS / 1000):
+            await consumer.start()
         tps = {number: TopicPartition(settings.topic(topic), number) for number in left}
         consumer.assign(list(tps.values()))
         for number, one in left.items():
             consumer.seek(tps[number], one.begin)
         walk = _Walk(topic, left)
         while walk.left:
-            fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
+            async with asyncio.timeout((REQUEST_TIMEOUT_MS + POLL_MS) / 1000):
+                fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
             for rows in fetched.values():
                 for raw in rows:
                     if walk.takes(raw.partition, raw.offset):
