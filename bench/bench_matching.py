@@ -35,7 +35,7 @@ METHOD = (
 )
 NOT_COVERED = [
     "Cases, offers, reasons and records: see the router's core, which has the matcher inside.",
-    "Profiles and kinds that are new each time: a new class costs some tenths of a millisecond.",
+    "Profiles that are new each time: one costs about a millisecond among 800 kinds, a kind 20 us.",
 ]
 
 
