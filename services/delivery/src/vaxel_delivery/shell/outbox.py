@@ -148,10 +148,6 @@ class Outbox:
             row = await _row(connection, effect.effect_id)
             if row is None or row["final"] or row["state"] not in {"pending", "unknown"}:
                 return None
-            if automatic is not None:
-                code = await _count(connection, effect.effect_id, automatic, now_ms)
-                if code is not None:
-                    return Refused(code)
             values = {
                 "state": "sending",
                 "run_id": self._run_id,
@@ -160,9 +156,20 @@ class Outbox:
                 "missing_since_ms": None,
                 "outbound": outbound,
             }
-            await connection.execute(
-                EFFECTS.update().where(EFFECTS.c.effect_id == effect.effect_id).values(values)
-            )
+            # Whoever else read the same row, in the seconds in which a lost lock goes unnoticed,
+            # finds it changed.
+            mine = (EFFECTS.c.effect_id == effect.effect_id) & (EFFECTS.c.attempt == row["attempt"])
+            unclaimed = mine & (EFFECTS.c.state == row["state"]) & EFFECTS.c.final.is_(False)
+            taken = await connection.execute(EFFECTS.update().where(unclaimed).values(values))
+            if taken.rowcount == 0:
+                return None
+            if automatic is not None:
+                code = await _count(connection, effect.effect_id, automatic, now_ms)
+                if code is not None:
+                    before = {name: row[name] for name in values}
+                    same = EFFECTS.c.effect_id == effect.effect_id
+                    await connection.execute(EFFECTS.update().where(same).values(before))
+                    return Refused(code)
         return effect_of({**row, **values})
 
     async def settle(self, effect: Effect, following: Next, now_ms: int) -> Effect:
