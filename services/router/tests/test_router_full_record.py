@@ -1,4 +1,4 @@
-"""A record that is full in the middle of matching: what it cuts short loses nobody a place."""
+"""Records that are cut short, by their size or by an input that can't be folded, lose nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 from router_harness import Router
 
 from vaxel_router.core import step
+from vaxel_router.core.engine import Batch, Input
 
 ROUTING = """
 pools:
@@ -37,3 +38,14 @@ def test_who_waited_longer_is_offered_first_although_the_record_is_full(
     router.wait(600_000)
     assert router.pool().works[older.work_id or ""].state == "offered"
     router.replay()
+
+
+def test_an_input_that_is_set_aside_passes_no_timer_by() -> None:
+    router = Router(ROUTING, ROSTER)
+    router.contact("m0")
+    due_ms = router.offer().expires_ms
+    batch = Batch(router.world, router.library, seq=router.seq + 1, wall_ms=due_ms)
+    batch.reject(Input(len(router.work), due_ms + 60_000, None), "raised:ZeroDivisionError")
+    assert router.world.state.now_ms == due_ms - 1
+    ended = router.wait(11 * 60_000)[0]
+    assert (ended.type, ended.at_ms) == ("offer.ended", due_ms)

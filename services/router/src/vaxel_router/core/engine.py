@@ -113,9 +113,14 @@ class Batch:
     def reject(self, item: Input, error: str) -> None:
         """Set an input aside that the engine could not fold; the only one of its batch.
 
-        ``error`` starts with ``raised:``. Its id isn't remembered: it may be sent again.
+        ``error`` starts with ``raised:``. Its id isn't remembered: it may be sent again. No timer
+        is passed by: time stops before one that is due, which fires before the next input.
         """
-        now_ms = max(self._world.state.now_ms, item.append_ms)
+        before_ms = self._world.state.now_ms
+        now_ms = max(before_ms, item.append_ms)
+        timer = self._world.next_timer()
+        if timer is not None and timer[0] <= now_ms:
+            now_ms = max(before_ms, timer[0] - 1)
         self._step.begin(f"offset:{item.offset}", now_ms, item.command)
         self._step.pool = Pool(item.command.pool if item.command is not None else "-")
         self._step.emit("input.rejected", offset=item.offset, error=error)
