@@ -58,11 +58,14 @@ class Partition(SimulatedPartition):
     watch: Callable[[RawRecord], None] | None = None
     """Told of every record as it lands: the checkers look from here."""
     waiting: list[Callable[[], None]] = field(default_factory=list)
+    archive: list[RawRecord] = field(default_factory=list)
+    """All that ever landed, for whoever judges: retention takes nothing from here."""
 
     def land(self, key: bytes, value: bytes | list[bytes]) -> int:
         """A list of values is a batch: all of it lands, or nothing."""
         for one in value if isinstance(value, list) else [value]:
             offset = super().land(key, one)
+            self.archive.append(self.records[-1])
             if self.watch is not None:
                 self.watch(self.records[-1])
         waiting, self.waiting = self.waiting, []

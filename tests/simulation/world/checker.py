@@ -53,6 +53,7 @@ class Checker:
         self.voids = 0
         self.counts: Counter[str] = Counter()
         self.facts = Facts()
+        self._parked: set[int] = set()
         self.halted = False
         """Inputs that were folded are lost: nothing more may be folded."""
         self.lenient = False
@@ -68,11 +69,16 @@ class Checker:
         """A record of ``vaxel.work`` landed."""
         assert offset == len(self.work), "the checker sees every input"
         try:
-            self.work.append(msgspec.json.decode(value))
+            command = msgspec.json.decode(value)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            self.work.append(None)
+            command = None
+        self.work.append(command if isinstance(command, dict) and "id" in command else None)
         digest = hashlib.sha256(len(key).to_bytes(4, "big") + key + value).digest()
         self.work_hash.append(digest)
+
+    def parked(self, value: bytes) -> None:
+        """A dead letter landed."""
+        self._parked.add(int(value.partition(b"|")[0]))
 
     def cut(self, work_end: int, decisions_end: int) -> None:
         """Both logs lost their tails: the chain goes on from what is left."""
@@ -146,6 +152,13 @@ class Checker:
             command = self.work[offset]
             if cause not in (f"offset:{offset}", command and command["id"]):
                 raise Violation(f"input {offset} was passed over: {cause} was decided instead")
+            rejected = made[0]["type"] == "input.rejected"
+            if rejected and offset not in self._parked:
+                raise Violation(f"input {offset} was set aside before its dead letter was written")
+            if rejected and command is not None:
+                self.seen.add(command["id"])
+            if rejected != (cause == f"offset:{offset}"):
+                raise Violation(f"input {offset}: {cause} led to {made[0]['type']}")
             self._once(cause, command, made, begun, open_)
 
     def _once(

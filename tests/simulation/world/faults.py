@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from simulation.world.timeline import MS, SECOND
 
-from vaxel_shared.kafka.topics import SNAPSHOTS
+from vaxel_shared.kafka.topics import DECISIONS, SNAPSHOTS, WORK
 
 
 class Faults:
@@ -176,6 +177,41 @@ class Faults:
         self._world.disk.lose(ref)
         return None
 
+    def _policy_gone(self) -> None:
+        """The policies' blobs can't be had for a while."""
+        blobs = self._world.disk.blobs
+        gone = {ref: blobs.pop(ref) for ref in list(blobs) if ref.startswith("policy/")}
+        self._for(10, lambda: blobs.update(gone))
+
+    def _trim(self) -> bool | None:
+        """Retention takes what is older than the oldest snapshot and read by everybody."""
+        world = self._world
+        snapshots: dict[bytes | None, bytes] = {}
+        for record in world.broker.partition(SNAPSHOTS).records:
+            snapshots[record.key] = record.value
+        if len(snapshots) < 3 or {"blob_torn", "blob_lost"} & set(world.plan.faults):
+            return False
+        oldest = min((msgspec.json.decode(value) for value in snapshots.values()), key=_seq)
+        cursors = [cursor.offset if cursor is not None else -1 for cursor in world.cursors()]
+        decisions, work = world.broker.partition(DECISIONS), world.broker.partition(WORK)
+        before = min(oldest["offset"], *cursors)
+        if before <= decisions.start:
+            return False
+        decisions.trim(before)
+        work.trim(max(work.start, min(oldest["through"], work.end)))
+        return None
+
+    # --- inputs
+
+    def _garbage(self) -> None:
+        self._world.people.garbage()
+
+    def _defect(self) -> bool | None:
+        if self.counts["defect"] >= 2:  # more of them, and the router halts: it should
+            return False
+        self._world.people.defect()
+        return None
+
     def _some_state(self) -> str | None:
         refs = sorted(ref for ref in self._world.disk.blobs if ref.startswith("state/"))
         records = self._world.broker.partition(SNAPSHOTS).records
@@ -199,3 +235,7 @@ class Faults:
 
     def _broker_jump(self) -> None:
         self._world.broker.clock.offset_ms += self._rng.choice([-3_600_000, -4_000, 4_000, 60_000])
+
+
+def _seq(snapshot: dict[str, Any]) -> int:
+    return int(snapshot["seq"])

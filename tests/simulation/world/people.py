@@ -25,6 +25,8 @@ from vaxel_shared.kafka.topics import WORK
 
 Json = dict[str, Any]
 REF = "0" * 64
+DEFECT = "sim.defect"
+"""A type of command whose handler raises, in the simulation only."""
 
 
 class Edge:
@@ -49,6 +51,10 @@ class Edge:
             for _ in range(self._rng.randint(1, 4)):
                 delay = self._rng.randrange(20 * SECOND)
                 self._broker.timeline.after(delay, self._try, command, value, SECOND)
+
+    def throw(self, value: bytes) -> None:
+        """Something lands on the commands' topic, once."""
+        self._broker.submit(self._work, POOL.encode(), value, self._link, lambda _answer: None)
 
     def _try(self, command: wire.Command, value: bytes, pause: int) -> None:
         over: list[bool] = []
@@ -269,6 +275,28 @@ class People:
             self.roster(plan.agents)
         else:
             self.publish(rng.choice(plan.policies))
+
+    def garbage(self) -> None:
+        """Something that is no command, or none that makes sense, lands among them."""
+        one = {"id": f"bad-{self._serial}", "type": "case.note", "pool": POOL, "via": "sim"}
+        actor = {"actor": {"kind": "system", "id": "x"}}
+        value = self._rng.choice(
+            [
+                b"",
+                b"\xff\x00",
+                b"[1, 2]",
+                b'{"id": 7}',
+                msgspec.json.encode(one),
+                msgspec.json.encode(one | actor | {"data": {"note_ref": 7}}),
+                msgspec.json.encode(one | actor | {"pool": "NO POOL"}),
+                msgspec.json.encode(one | actor | {"data": {"x": "x" * 70_000}}),
+            ]
+        )
+        self._edge.throw(value)
+
+    def defect(self) -> None:
+        """A command over which the engine breaks; see :data:`history.DEFECT`."""
+        self.command(DEFECT, {})
 
     def _is_time(self, what: str) -> bool:
         due = self._timeline.now >= self._swept.get(what, 0) + 60 * SECOND

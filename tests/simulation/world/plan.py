@@ -57,6 +57,7 @@ class Plan:
 
 KINDS = (
     "kill", "pause", "cut", "slow", "broker", "blobs_full", "blob_torn", "blob_lost",
+    "policy_gone", "trim", "garbage", "defect",
     "wall_jump", "drift", "broker_jump", "double", "roll", "outage", "long_outage",
 )  # fmt: skip
 

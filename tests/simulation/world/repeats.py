@@ -29,7 +29,7 @@ def judge(world: Any, rng: random.Random) -> int:
     """Fold the history with and without copies; answers how many copies there were."""
     inputs = [
         decode(record.offset, record.timestamp_ms, record.value)
-        for record in world.broker.partition(WORK).records
+        for record in world.broker.partition(WORK).archive
     ]
     library = {
         ref.partition("/")[2]: decode_policy(blob)

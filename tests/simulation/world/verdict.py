@@ -81,7 +81,7 @@ def _fold(world: Any) -> None:
 
 def _replay(world: Any) -> None:
     work = [
-        WorkRecord(r.offset, r.timestamp_ms, r.value) for r in world.broker.partition(WORK).records
+        WorkRecord(r.offset, r.timestamp_ms, r.value) for r in world.broker.partition(WORK).archive
     ]
     records = [
         DecisionRecord(one.offset, one.seq, one.from_, one.through, one.body)
