@@ -27,7 +27,7 @@ from chaos.rig_session import Bench
 FULL = {"zombies": 500, "apis": 200, "awaits": 20}
 COMMON = (
     "One broker with one copy, all on one machine: no power cut, no disk that lies, no leader that"
-    " changes."
+    " changes. Owners are forked from a process that has the router's code imported already."
 )
 
 

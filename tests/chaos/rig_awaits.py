@@ -35,9 +35,10 @@ SNAPSHOTS = {"with snapshots": 5, "without snapshots": 1_000_000}
 LOOK_S = 6.0
 """How long owners are watched at the beginning of the first round of each kind."""
 EVERY_S = {WORK: 1.5, DECISIONS: 2.0}
-STORM_S = 0.12
+STORM_S = 0.35
+"""Not shorter than a restore takes, or an owner would never come to anything else."""
 VOIDS_MAX = 20
-REACH_S_MAX = 12.0
+REACH_S_MAX = 20.0
 RARE = 0.3
 """Of the processes; what fewer come by is looked for where there is more trouble."""
 TRIES_MAX = 6
@@ -181,7 +182,8 @@ async def _kill(
                 "VAXEL_TEST_KILL_NTH": str(draw.randint(1, most) if attempt == 0 else 1),
                 "VAXEL_TEST_KILL_AFTER_MS": str(later_ms),
             }
-            if attempt or all_.is_rare(place):
+            trouble.stormy.discard(instance)
+            if attempt % 2 == (0 if all_.is_rare(place) else 1):
                 trouble.stormy.add(instance)
                 if session.snapshot_records < SNAPSHOTS["without snapshots"]:
                     kill["VAXEL_SNAPSHOT_RECORDS"] = "1"

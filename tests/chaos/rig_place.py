@@ -22,6 +22,7 @@ from vaxel_cli.publish.publisher import publish
 from vaxel_shared.config import deployment
 from vaxel_shared.crypto.keys import create_key
 from vaxel_shared.kafka import topics
+from vaxel_shared.kafka.client import admin_client
 from vaxel_shared.kafka.topics import partition_for
 from vaxel_shared.settings import PORTS, Settings
 
@@ -133,6 +134,12 @@ class Place:
         await topics.apply(one.settings, local=True)
         await publish(one.settings, deployment.load(folder / "config"))
         return one
+
+
+async def forget(one: Round) -> None:
+    """Delete a round's topics: clients ask for all that there are, whenever one starts."""
+    async with admin_client(one.settings) as client:
+        await client.delete_topics([one.settings.topic(topic.name) for topic in topics.TOPICS])
 
 
 def pools() -> list[str]:

@@ -11,7 +11,7 @@ from typing import Self
 
 from chaos.rig_check import Judgement, judge
 from chaos.rig_feed import Feeder
-from chaos.rig_place import PARTITIONS, Place, PortOffsets, Round
+from chaos.rig_place import PARTITIONS, Place, PortOffsets, Round, forget
 from chaos.rig_process import Nursery, Process, Reader
 from chaos.rig_tail import Tail
 
@@ -77,6 +77,8 @@ class Session:
     misbehaved: list[str] = field(default_factory=list)
     over: bool = False
     """Nobody needs to be started again."""
+    good: bool = False
+    """It was judged, and nothing was wrong: nobody will want to look at it."""
 
     async def __aenter__(self) -> Self:
         place = self.bench.place
@@ -103,6 +105,8 @@ class Session:
         for nursery in (self.bench.routers, self.bench.triages):
             if nursery is not None:
                 await nursery.end_all()
+        if self.good:
+            await forget(self.one)
 
     def partitions(self, instance: int) -> set[int]:
         """Those that an instance owns."""
@@ -188,4 +192,5 @@ class Session:
             halted,
         )
         found.misbehaved += self.misbehaved
+        self.good = not found.wrong
         return found

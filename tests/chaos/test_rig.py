@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from chaos import rig_apis, rig_awaits, rig_zombies
+from chaos import rig_apis, rig_awaits, rig_session, rig_zombies
 from chaos.rig_place import Place
 from chaos.rig_session import Bench
 
@@ -74,11 +74,15 @@ async def test_an_owner_may_end_at_any_await_of_its_commit_path(bench: Make, pla
 
 
 async def test_a_reader_that_lost_the_chains_rule_is_found(bench: Make) -> None:
-    found = await rig_zombies.run(await bench(), 6, SEED, naive_reader="reader_without_hash")
+    found = await rig_zombies.run(await bench(), 4, SEED, naive_reader="reader_without_hash")
     assert found.judgement.wrong.keys() == {"readers_differ"}
 
 
-async def test_an_owner_that_lost_the_rule_of_the_offset_is_found(bench: Make) -> None:
+async def test_an_owner_that_lost_the_rule_of_the_offset_is_found(
+    bench: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for patience in ("LEAVES_S_MAX", "QUIET_S_MAX", "TAKEOVER_S_MAX"):  # it never comes to an end
+        monkeypatch.setattr(rig_session, patience, 10)
     broken = {"PYTHONPATH": str(BROKEN), "VAXEL_TEST_BROKEN": "offset_ignored"}
-    found = await rig_zombies.run(await bench(broken), 4, SEED)
+    found = await rig_zombies.run(await bench(broken), 2, SEED)
     assert found.judgement.wrong.keys() & {"undecided", "misbehaved", "broken_chain"}
