@@ -15,8 +15,8 @@ from vaxel_router.core.apply import apply_batch
 from vaxel_router.core.state import State, World
 from vaxel_shared.kafka import chain
 
-SIZES = ((12, 1_000), (1_000, 2_000))
-"""Agents and waiting contacts: the example deployment with a bad morning, and a large site."""
+SIZES = ((12, 1_000), (1_000, 2_000), (10_000, 2_000))
+"""Agents and waiting contacts: the example deployment with a bad morning, and large sites."""
 MEMORY_CONTACTS = 5_000
 
 METHOD = (
@@ -24,7 +24,8 @@ METHOD = (
     " in, records as bytes out. Each cycle is a new contact, an agent who accepts and one"
     " who replies, so the queue keeps its length. The peer matches the same commands by looking at"
     " everybody for everything that waits after each change; it writes no record and no reasons,"
-    " and its offers are compared with the core's one by one."
+    " and its offers are compared with the core's one by one. Times are the processor's, one"
+    " thread: the machine is shared."
 )
 NOT_COVERED = [
     "Kafka, fsync and the network: see the append.",
@@ -73,13 +74,13 @@ def _peer_row(
     desk: Desk, naive: NaiveMatcher, waiting: int, spent: Spent, seconds: float
 ) -> list[str]:
     """The peer takes what the core took, until its time is over."""
-    taken, begin = 0, time.perf_counter()
+    taken, begin = 0, time.thread_time()
     for command, now_ms in desk.events:
         naive.take(command, now_ms)
         taken += 1
-        if time.perf_counter() - begin > seconds:
+        if time.thread_time() - begin > seconds:
             break
-    naive_s = time.perf_counter() - begin
+    naive_s = time.thread_time() - begin
     made = desk.made[: len(naive.offers)]
     if made != naive.offers:
         raise AssertionError("the core and the naive matcher differ: one of them is wrong")
@@ -101,7 +102,7 @@ def _restore(desks: list[Desk]) -> Table:
     )
     for desk in desks:
         raws = _chained(desk.bodies)
-        begin = time.perf_counter()
+        begin = time.thread_time()
         world, position, decisions = World(State(LOG_ID, 0)), chain.genesis(LOG_ID, 0), 0
         for offset, raw in enumerate(raws):
             accepted = chain.accept(position, offset, raw)
@@ -109,13 +110,13 @@ def _restore(desks: list[Desk]) -> Table:
             position = accepted.state
             apply_batch(world, accepted.batch, position.seq)
             decisions += len(accepted.batch.decisions)
-        fold_s = time.perf_counter() - begin
+        fold_s = time.thread_time() - begin
         if states.digest(world.state) != states.digest(desk.world.state):
             raise AssertionError("the restored state isn't the one that was left")
         snapshot = states.encode(world.state)
-        begin = time.perf_counter()
+        begin = time.thread_time()
         World(states.decode(snapshot))
-        load_s = time.perf_counter() - begin
+        load_s = time.thread_time() - begin
         table.rows.append(
             [
                 f"{desk.agents:,}",

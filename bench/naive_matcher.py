@@ -84,7 +84,7 @@ class NaiveMatcher:
         asks = plan(queue, skills={}, languages=spoken, floor=1, clock_ms=0, now_ms=0)
         self.order += 1
         work_id = ids.work_id(ids.case_id(data["contact_id"]), 1)
-        key = (-queue.priority, now_ms, self.order)
+        key = (-data["priority"], now_ms, self.order)
         self.waiting.append(Waiting(key, work_id, asks.tiers, asks.skills, asks.languages))
 
     def _match(self, now_ms: int) -> None:

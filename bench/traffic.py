@@ -7,6 +7,7 @@ contacts stays where :meth:`Desk.fill` put it. All is drawn from one seed.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -36,7 +37,7 @@ CONFIG = ROOT / "config"
 
 @dataclass
 class Spent:
-    """Seconds of the core, by what they went into, and what came of them."""
+    """Seconds of the processor, by what they went into, and what came of them."""
 
     decode_s: float = 0.0
     engine_s: float = 0.0
@@ -56,6 +57,7 @@ class Demand:
 
     queue: str
     language: str
+    priority: int
 
 
 @dataclass
@@ -116,8 +118,8 @@ class Desk:
 
     def cycles(self, seconds: float) -> Spent:
         """Contact, accept, reply, in turn, for so long."""
-        spent, end = Spent(), time.perf_counter() + seconds
-        while time.perf_counter() < end:
+        spent = Spent()
+        while spent.total_s < seconds:
             offers = list(self.pool.offers.values())[: INPUTS_A_BATCH // 3]
             commands: list[wire.Command] = []
             for offer in offers:
@@ -131,7 +133,7 @@ class Desk:
         values = [wire.encode(command) for command in commands]
         self.now_ms += 1
         self.events += [(command, self.now_ms) for command in commands]
-        clock = time.perf_counter
+        clock = time.thread_time
         begin = clock()
         inputs = [decode(self.offset + 1 + i, self.now_ms, v) for i, v in enumerate(values)]
         spent.decode_s += clock() - begin
@@ -176,6 +178,7 @@ class Desk:
             "account": "support",
             "language": demand.language,
             "queue": demand.queue,
+            "priority": demand.priority,
             "requires": {"skills": {}, "languages": [demand.language]},
             "received_at_ms": self.now_ms,
             "src": [0, self.contacts],
@@ -189,7 +192,8 @@ class Desk:
 
     def _reply(self) -> wire.Command:
         case, agent, token = self.held.popleft()
-        data = {"body_ref": "body/" + "0" * 64, "body_sha256": "0" * 64, "body_size": 800}
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        data = {"body_ref": f"body/{digest}", "body_sha256": digest, "body_size": 800}
         return self._command("case.reply", data, agent=agent, token=token, case=case)
 
     def _command(
@@ -228,12 +232,12 @@ class Desk:
 
 def _demands(policy: Policy, profiles: list[dict[str, Any]]) -> list[Demand]:
     """What somebody can take from the first second on, as often as there are ways to."""
-    found: set[tuple[str, str]] = set()
+    found: set[tuple[str, str, int]] = set()
     for queue in policy.queues:
         first = plan(queue, skills={}, languages=[], floor=1, clock_ms=0, now_ms=0)
         for profile in profiles:
             skills, languages = profile["skills"], profile["languages"]
             able = all(skills.get(name, 0) >= level for name, level in first.skills.items())
             if profile["tier"] in first.tiers and able and not queue.automatic:
-                found |= {(queue.name, language) for language in languages}
+                found |= {(queue.name, language, queue.priority) for language in languages}
     return [Demand(*one) for one in sorted(found)]
