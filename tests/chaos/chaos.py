@@ -321,28 +321,43 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=0, help="so many kill -9s in a fast loop")
     parser.add_argument("--pace", type=float, default=2.0, help="seconds between two kills")
     parser.add_argument("--rolling", type=int, default=0, help="so many rolling restarts")
+    parser.add_argument("--rounds", type=int, default=1, help="so often, each with a new system")
     parser.add_argument("--judge", type=float, default=JUDGE_S_MAX, help="seconds to settle")
     parser.add_argument("--scale", type=float, default=1.0, help="of how long faults last")
     parser.add_argument("--own-network", action="store_true", help="vaxel up's broker, no proxy")
     parser.add_argument("--json", type=Path, help="where to write the figures as well")
     options = parser.parse_args()
-    folder = options.folder or Path(tempfile.mkdtemp(prefix="vaxel-chaos-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    plan = Plan(
-        options.seconds, options.rate, options.seed, options.port_offset, options.only,
-        options.scale, not (options.own_network or options.kills or options.rolling),
-        judge_s=options.judge, kills=options.kills, pace_s=options.pace, rolling=options.rolling,
-    )  # fmt: skip
+    top = options.folder or Path(tempfile.mkdtemp(prefix="vaxel-chaos-"))
     # Whoever ends us early wants what we started ended as well.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
-    one = Run(folder, plan)
-    verdict = one.whole()
-    explain(verdict, one)
-    if options.json is not None:
-        kept = {"network": one.torment.network, **asdict(verdict)}
-        (folder / "verdict.json").write_text(json.dumps(kept, indent=1) + "\n")
-        record.write(options.json, *outcome.figures(verdict, one))
-    return 1 if verdict.wrong else 0
+    signal.signal(signal.SIGTERM, _ended)
+    whole = outcome.Outcome(record.begin())
+    for number in range(options.rounds):
+        folder = top / f"round-{number + 1}" if options.rounds > 1 else top
+        folder.mkdir(parents=True, exist_ok=True)
+        plan = Plan(
+            options.seconds, options.rate, options.seed + number, options.port_offset,
+            options.only, options.scale,
+            not (options.own_network or options.kills or options.rolling),
+            judge_s=options.judge, kills=options.kills, pace_s=options.pace,
+            rolling=options.rolling,
+        )  # fmt: skip
+        one = Run(folder, plan)
+        verdict = one.whole()
+        explain(verdict, one)
+        (folder / "verdict.json").write_text(json.dumps(asdict(verdict), indent=1) + "\n")
+        whole.add(verdict, one)
+        if options.json is not None:
+            record.write(options.json, *outcome.figures(whole))
+        if verdict.wrong:
+            return 1
+    if options.rounds > 1:
+        say(f"{options.rounds} rounds, none with a broken promise")
+    return 0
+
+
+def _ended(number: int, _frame: object) -> None:
+    say(f"ended by {signal.Signals(number).name}; there is no verdict")
+    sys.exit(2)
 
 
 if __name__ == "__main__":

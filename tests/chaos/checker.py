@@ -30,7 +30,7 @@ if not __package__:  # run as a script: beside it stands chaos.py, which isn't t
 
 from chaos.fold import Cases, Ownership, Timers
 from chaos.promises import Promise, Promises, Told
-from chaos.recovery import Recovery, describe, greatest_gap
+from chaos.recovery import Recovery, describe, gaps
 
 HEADER = struct.Struct(">4sH16sQ32sqq32s")
 CONTACT_OUTCOMES = ("case.opened", "case.joined", "case.reopened")
@@ -84,7 +84,8 @@ class Verdict:
     clocks: int = 0
     """Warnings and breaches that were due."""
     notices: int = 0
-    figures: dict[str, str] = field(default_factory=dict)
+    samples: dict[str, list[int]] = field(default_factory=dict)
+    """What was measured, ms."""
     lost: list[str] = field(default_factory=list)
     duplicated: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
@@ -111,6 +112,26 @@ class Verdict:
     """Messages of one conversation that were decided in another order than they were sent."""
     notices_differ: list[str] = field(default_factory=list)
     register_differs: list[str] = field(default_factory=list)
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """What was measured, in short."""
+        return {name: describe(values) for name, values in self.samples.items() if values}
+
+    def add(self, other: Verdict) -> None:
+        """Take on what another run came to."""
+        for name, value in vars(other).items():
+            mine = getattr(self, name)
+            if isinstance(value, int):
+                setattr(self, name, mine + value)
+            elif isinstance(value, list):
+                mine += value
+            elif name == "samples":
+                for label, values in value.items():
+                    mine.setdefault(label, []).extend(values)
+            else:
+                for label, count in value.items():
+                    mine[label] = mine.get(label, 0) + count
 
     @property
     def wrong(self) -> Json:
@@ -210,10 +231,7 @@ class Check:
         verdict.missed_timers = [
             f"{one}: {ms} ms late" for ms, one in times.late if ms > LATE_MS_MAX
         ]
-        if times.late_ms:
-            verdict.figures["timers, lateness while somebody could decide"] = describe(
-                times.late_ms
-            )
+        verdict.samples["timers, lateness while somebody could decide"] = times.late_ms
         verdict.unsent = sorted(self.answers - self.reported)
         verdict.duplicated = [one for one, count in self.outcomes.items() if count > 1]
         verdict.duplicated += [f"{c} {k}" for (k, c), n in self._caused.items() if n > 1]
@@ -243,7 +261,7 @@ class Check:
             self.told, now_ms - CLOCK_GRACE_MS
         )
         self.verdict.missed_clocks = wrong
-        self.verdict.figures["clocks, from deadline to the log"] = describe(late_ms)
+        self.verdict.samples["clocks, from deadline to the log"] = late_ms
 
     def _see(self, decision: Json, batch: Json, effect: str, index: int) -> None:
         verdict, kind, partition = self.verdict, decision["type"], batch["partition"]
@@ -302,7 +320,7 @@ class Check:
         verdict.recovered = len((decided & known) - acknowledged)
         self._in_order(journal)
         sent_ms = {mail["message_id"]: mail.get("sent_ms", 0) for mail in journal}
-        verdict.figures |= self.recovery.figures(faults, sent_ms)
+        verdict.samples |= self.recovery.samples(faults, sent_ms)
 
     def _in_order(self, journal: list[Json]) -> None:
         """A second message, sent after the first was acknowledged, is decided after it."""
@@ -394,9 +412,7 @@ def check(
     if commands is not None:
         one.answers_of_agents(read_lines(commands))
     one.mails_sent(read_lines(journal), harm)
-    one.verdict.figures["longest time between two assignments"] = (
-        f"{greatest_gap(one.recovery.assigned_ms)} ms"
-    )
+    one.verdict.samples["between two assignments"] = gaps(one.recovery.assigned_ms)
     if mails is not None:
         one.mails_out(mails, mails_before)
     if shown is not None:

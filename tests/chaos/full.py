@@ -15,9 +15,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CHAOS = "tests/chaos/chaos.py"
 PARTS: dict[str, list[str]] = {
-    "kills": [CHAOS, "--kills", "1000", "--pace", "2", "--rate", "8", "--judge", "900"],
-    "rolling": [CHAOS, "--rolling", "50", "--rate", "5", "--judge", "900"],
-    "every-fault": [CHAOS, "--seconds", "1200", "--rate", "8", "--judge", "600"],
+    "kills": [
+        CHAOS,
+        *["--kills", "250", "--rounds", "4", "--pace", "1.5", "--rate", "4", "--judge", "600"],
+    ],
+    "rolling": [CHAOS, *["--rolling", "25", "--rounds", "2", "--rate", "4", "--judge", "600"]],
+    "every-fault": [CHAOS, *["--seconds", "600", "--rounds", "2", "--rate", "8", "--judge", "600"]],
     "rig": ["tests/chaos/rig.py", "--full"],
     "three-brokers": ["tests/chaos/three_brokers.py", "--full"],
     "simulation": ["tests/simulation/world_run.py", "--full"],

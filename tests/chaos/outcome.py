@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chaos import record
+from chaos.checker import Verdict
 from chaos.recovery import describe
 
 if TYPE_CHECKING:
     from chaos.chaos import Run
-    from chaos.checker import Verdict
 
 NOT_COVERED = (
     "replication (one broker, one copy), power cuts and damaged disks (a kill -9 leaves the page "
@@ -21,6 +22,29 @@ RECOVERY_NOT_COVERED = (
     "other machines: most of it is how long Python takes to start and import on two cores that "
     "the whole system, its load and other work share"
 )
+
+
+@dataclass
+class Outcome:
+    """One run, or several that are taken together."""
+
+    begun: record.Begun
+    verdict: Verdict = field(default_factory=Verdict)
+    done: Counter[str] = field(default_factory=Counter)
+    network: Counter[str] = field(default_factory=Counter)
+    starting: int = 0
+    drains_ms: dict[str, list[int]] = field(default_factory=dict)
+    rounds: int = 0
+
+    def add(self, verdict: Verdict, run: Run) -> None:
+        """Take on a run."""
+        self.verdict.add(verdict)
+        self.done.update(run.done)
+        self.network.update(run.torment.network)
+        self.starting += run.kills.starting
+        self.rounds += 1
+        for name, times in run.rolling.drains_ms.items():
+            self.drains_ms.setdefault(name, []).extend(times)
 
 
 def account(
@@ -53,9 +77,10 @@ def account(
     return [*lines, *(f"{name}: {value}" for name, value in verdict.figures.items())]
 
 
-def figures(verdict: Verdict, run: Run) -> list[record.Figure]:
-    """R1 and what is measured with it; R11 of a rolling restart."""
-    if run.plan.rolling:
+def figures(run: Outcome) -> list[record.Figure]:
+    """R1 and what is measured with it; R11 of rolling restarts."""
+    verdict = run.verdict
+    if run.drains_ms:
         return [_rolling(verdict, run)]
     common: dict[str, Any] = {"begun": run.begun, "command": _command()}
     broken = {name: len(value) for name, value in verdict.wrong.items()}
@@ -65,7 +90,7 @@ def figures(verdict: Verdict, run: Run) -> list[record.Figure]:
         record.figure(
             "R1", "kill -9 of all services and the broker, under load", **common,
             n=sum(count for name, count in run.done.items() if name.startswith("kill")),
-            violations=sum(broken.values()), figures=_counts(verdict, run), not_covered=NOT_COVERED,
+            violations=sum(broken.values()), figures=_counts(run), not_covered=NOT_COVERED,
         ),
         record.figure(
             "R7", "at most one owner", **common, n=verdict.assigned, violations=ownership,
@@ -96,10 +121,12 @@ def figures(verdict: Verdict, run: Run) -> list[record.Figure]:
     ]  # fmt: skip
 
 
-def _counts(verdict: Verdict, run: Run) -> dict[str, object]:
+def _counts(run: Outcome) -> dict[str, object]:
+    verdict = run.verdict
     found: dict[str, object] = {
+        "runs, each with a system of its own": run.rounds,
         **dict(sorted(run.done.items())),
-        "of them while it was coming back": run.kills.starting,
+        "of them while it was coming back": run.starting,
         "messages sent": verdict.sent,
         "messages acknowledged": verdict.acknowledged,
         "writes of agents acknowledged": verdict.answered,
@@ -118,14 +145,14 @@ def _counts(verdict: Verdict, run: Run) -> dict[str, object]:
     return found | {label: len(getattr(verdict, name)) for name, label in names.items()}
 
 
-def _rolling(verdict: Verdict, run: Run) -> record.Figure:
-    drains = run.rolling.drains_ms
+def _rolling(verdict: Verdict, run: Outcome) -> record.Figure:
+    drains = run.drains_ms
     every = [ms for times in drains.values() for ms in times]
     measured: dict[str, object] = {"SIGTERM to the process's end": describe(every)}
     measured |= {f"of {name}": describe(times) for name, times in sorted(drains.items())}
     measured["messages acknowledged"] = verdict.acknowledged
     measured["assignments"] = verdict.assigned
-    gap = "longest time between two assignments"
+    gap = "between two assignments"
     measured[gap] = verdict.figures[gap]
     return record.figure(
         "R11", "rolling restart of all services, under load", run.begun,

@@ -23,7 +23,7 @@ IN_FLIGHT_MS = 100
 
 @dataclass
 class Recovery:
-    """Collects what the log says; ``figures`` answers when all is seen."""
+    """Collects what the log says; ``samples`` answers when all is seen."""
 
     decided_ms: list[int] = field(default_factory=list)
     """Append times of records that hold decisions."""
@@ -34,8 +34,8 @@ class Recovery:
     contact_ms: dict[str, int] = field(default_factory=dict)
     """Id of a message → when it was decided."""
 
-    def figures(self, faults: Sequence[Json], sent_ms: dict[str, int]) -> dict[str, str]:
-        """p50, p99 and the greatest of each; ``sent_ms``: id of a message → when first sent."""
+    def samples(self, faults: Sequence[Json], sent_ms: dict[str, int]) -> dict[str, list[int]]:
+        """What each took, ms; ``sent_ms``: id of a message → when first sent."""
         found: dict[str, list[int]] = defaultdict(list)
         decided, claims = sorted(self.decided_ms), sorted(self.claims_ms)
         wrote = {name: sorted(times) for name, times in self.wrote_ms.items()}
@@ -55,7 +55,7 @@ class Recovery:
             waits = _first_new(times, sent_ms, self.contact_ms)
             if waits and name != "sla-monitor":
                 found[f"kill {name} → next new message decided"] += waits
-        return {name: describe(values) for name, values in sorted(found.items())}
+        return dict(sorted(found.items()))
 
 
 def _kills(faults: Sequence[Json]) -> dict[str, list[int]]:
@@ -85,10 +85,9 @@ def _first_new(
     return found
 
 
-def greatest_gap(times_ms: Sequence[int]) -> int:
-    """The longest time between two, ms."""
-    ordered = sorted(times_ms)
-    return max((b - a for a, b in pairwise(ordered)), default=0)
+def gaps(times_ms: Sequence[int]) -> list[int]:
+    """The time between each two, ms."""
+    return [after - before for before, after in pairwise(sorted(times_ms))]
 
 
 def describe(values: Sequence[int]) -> str:

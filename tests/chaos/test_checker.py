@@ -163,18 +163,29 @@ def test_from_kill_to_decision_is_read_from_the_log() -> None:
     recovery = Recovery(decided_ms=[10, 45, 50], claims_ms=[1, 40], contact_ms={"m": 50})
     recovery.wrote_ms["triage"] += [35, 200]
     faults = [{"fault": "kill router", "from_ms": 20}, {"fault": "kill triage", "from_ms": 30}]
-    assert recovery.figures(faults, {"m": 31}) == {
-        "kill router → next decision": "p50 25 ms, p99 25 ms, max 25 ms, n 1",
-        "kill router → next new message decided": "p50 30 ms, p99 30 ms, max 30 ms, n 1",
-        "kill triage → its next record": "p50 170 ms, p99 170 ms, max 170 ms, n 1",
-        "kill triage → next new message decided": "p50 20 ms, p99 20 ms, max 20 ms, n 1",
+    assert recovery.samples(faults, {"m": 31}) == {
+        "kill router → next decision": [25],
+        "kill router → next new message decided": [30],
+        "kill triage → its next record": [170],
+        "kill triage → next new message decided": [20],
     }
 
 
 def test_a_kill_that_another_followed_too_soon_does_not_count() -> None:
     recovery = Recovery(decided_ms=[10, 90], claims_ms=[1, 80])
     faults = [{"fault": "kill router", "from_ms": at} for at in (20, 50)]
-    assert recovery.figures(faults, {})["kill router → next decision"].endswith("max 40 ms, n 1")
+    assert recovery.samples(faults, {})["kill router → next decision"] == [40]
+
+
+def test_runs_taken_together_are_as_bad_as_each_of_them() -> None:
+    whole = Verdict(sent=1, lost=["a"], samples={"x": [1]}, faults={"kill router": 2})
+    whole.add(Verdict(sent=2, duplicated=["b"], samples={"x": [3], "y": [4]}, faults={"freeze": 1}))
+    assert (whole.sent, whole.wrong) == (3, {"lost": ["a"], "duplicated": ["b"]})
+    assert whole.faults == {"kill router": 2, "freeze": 1}
+    assert whole.figures == {
+        "x": "p50 1 ms, p99 3 ms, max 3 ms, n 2",
+        "y": "p50 4 ms, p99 4 ms, max 4 ms, n 1",
+    }
 
 
 def test_a_gap_in_the_inputs_breaks_the_chain(tmp_path: Path) -> None:
