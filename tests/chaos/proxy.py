@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import enum
 import json
+import os
 import random
 import struct
 import sys
@@ -297,6 +298,7 @@ async def main() -> None:
     proxy = Proxy(options.upstream, options.seed, say)
     async with await proxy.serve(options.listen):
         await obey(proxy, say)
+        os._exit(0)  # whoever gave the orders has gone: connections needn't be ended in order
 
 
 if __name__ == "__main__":

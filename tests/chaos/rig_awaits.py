@@ -146,8 +146,9 @@ async def _round(
         judgement = await session.judged()
     all_.judgement.add(judgement)
     for places in _collected(waits):
-        all_.lives[kind] += 1
-        for place in places:
+        # Those that end early come by few places: only the watched tell what is rare, and where.
+        all_.lives[kind] += not todo
+        for place in places if not todo else places - all_.seen.keys():
             all_.seen[place][kind] += 1
 
 

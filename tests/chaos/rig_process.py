@@ -164,6 +164,7 @@ class Reader:
                 "--trace",
                 str(self.trace),
                 *self._more,
+                stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 env=self._environment,

@@ -2,7 +2,7 @@
 
 ``python tests/chaos/rig_reader.py --trace FILE`` with ``VAXEL_*`` as a service has them. After
 trouble with the broker it goes on from its cursors, as services do. On SIGTERM it reads to the log's
-end and exits 0; it exits 3 where it must halt.
+end and exits 0; it exits 3 where it must halt. When its standard input ends it goes at once.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 import importlib.util
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -75,6 +76,12 @@ def break_rule(name: str) -> None:
     broken.RULES[name][1]()
 
 
+def _end_with_parent() -> None:
+    """Standard input ends when whoever started this has gone, however that came about."""
+    if not os.read(0, 1):
+        os._exit(4)
+
+
 async def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -85,7 +92,9 @@ async def main() -> int:
         break_rule(options.broken)
     with options.trace.open("a") as trace:
         tracer = Tracer(trace)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, tracer.stop.set)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, tracer.stop.set)
+        loop.add_reader(0, _end_with_parent)
         try:
             await tracer.run()
         except Fatal as error:
