@@ -16,6 +16,9 @@ from unittest.mock import patch
 
 import aiosqlite
 from everycall.faults import PROCESS, Plan, Process
+from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.util import LRUCache
 
 from vaxel_shared.errors import Retryable
 from vaxel_shared.sql import CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S
@@ -43,6 +46,14 @@ def _no_space() -> Exception:
     return OSError(errno.ENOSPC, "No space left on device")
 
 
+def _close(connection: Any) -> None:
+    """A cursor that somebody still holds would keep a closed connection's transaction open."""
+    inner, connection._connection = connection._connection, None
+    if inner is not None:
+        inner.rollback()
+        inner.close()
+
+
 class Connections:
     """Those that were opened, and by which process: a dead one's are rolled back."""
 
@@ -63,9 +74,8 @@ class Connections:
     def bury(self, process: Process) -> None:
         """What the kernel does with a dead process's files."""
         for owner, connection in self._open:
-            if owner is process and connection._connection is not None:
-                connection._connection.close()
-                connection._connection = None
+            if owner is process:
+                _close(connection)
         self._open = [item for item in self._open if item[0] is not process]
 
     async def connect(self, connection: Any) -> Any:
@@ -84,6 +94,8 @@ class Connections:
             raise ValueError("Connection closed")
         if name == "commit":
             return await self._watched("sql.commit", lambda: call(*args))
+        if name == "close" and call == connection._connection.close:
+            connection._connection.rollback()
         if name not in {"execute", "executemany"}:
             return call(*args)
         if args[0].startswith("PRAGMA"):
@@ -95,6 +107,16 @@ class Connections:
         return await self._plan.call(
             port, do, _database, patience_s=STATEMENT_TIMEOUT_S, late=TimeoutError
         )
+
+
+_COMPILED = LRUCache(2_000)
+"""Statements compiled once for all runs, which differ in nothing but the database's file."""
+
+
+def _engine(*args: Any, **named: Any) -> Any:
+    engine = create_async_engine(*args, **named)
+    engine.sync_engine._compiled_cache = _COMPILED
+    return engine
 
 
 @contextmanager
@@ -110,9 +132,7 @@ def installed(plan: Plan) -> Iterator[Connections]:
 
     def stop(connection: Any) -> None:
         connection._running = False
-        if connection._connection is not None:
-            connection._connection.close()
-            connection._connection = None
+        _close(connection)
 
     async def to_thread(call: Callable[..., Any], *args: Any, **named: Any) -> Any:
         port = FILES.get(getattr(call, "__name__", ""))
@@ -127,5 +147,9 @@ def installed(plan: Plan) -> Iterator[Connections]:
         stack.enter_context(patch.object(one, "_execute", execute))
         stack.enter_context(patch.object(one, "stop", stop))
         stack.enter_context(patch("asyncio.to_thread", to_thread))
+        stack.enter_context(patch("vaxel_shared.sql.create_async_engine", _engine))
+        dialect = SQLiteDialect_aiosqlite
+        stack.enter_context(patch.object(dialect, "__eq__", lambda a, b: type(a) is type(b)))
+        stack.enter_context(patch.object(dialect, "__hash__", lambda a: hash(type(a))))
         stack.enter_context(patch("fcntl.flock", held.lock))
         yield held

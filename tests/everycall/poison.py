@@ -31,7 +31,6 @@ from everycall.scenarios.router import RouterScenario
 from everycall.scenarios.sla import SlaScenario, breached
 from everycall.scenarios.triage import TriageScenario
 from everycall.sweep import Scenario, run_once
-from everycall.virtual import until
 
 from vaxel_shared.crypto.keys import create_key
 from vaxel_shared.kafka.topics import INTERACTIONS, SLA, WORK
@@ -39,7 +38,6 @@ from vaxel_shared.service import Service
 
 SHARE = 0.35
 """Well below what halts a partition; a run of twenty-one doesn't come by chance."""
-PATIENCE_S = 600.0
 CI, FULL = 300, 10_000
 MAIL_FIELDS = ("id", "conversation_key", "channel", "account", "direction", "kind", "received_at")
 EVENT_FIELDS = ("id", "type", "case_id", "pool", "clock", "policy")
@@ -133,7 +131,7 @@ class DeliveryStream(_Stream, DeliveryScenario):
         if not self.fed:
             self.fed = True
             self.pour()
-        await until(lambda: self.at_end("delivery", self.settings.data_dir), PATIENCE_S)
+        await self.world.until(lambda: self.at_end("delivery", self.settings.data_dir))
 
     def check(self) -> Iterator[str]:
         with sqlite3.connect(self.settings.data_dir / "delivery.db") as connection:
@@ -149,12 +147,12 @@ class RegisterStream(_Stream, RegisterScenario):
     query = "SELECT id FROM interactions"
 
     async def drive(self, service: Service) -> None:
-        await until(lambda: not service.not_ready())
+        await self.world.until(lambda: not service.not_ready())
         if not self.fed:
             self.fed = True
             self.pour()
-        await until(lambda: self.at_end("register", self.world.folder), PATIENCE_S)
-        await until(lambda: self._count("deadletters") == len(parked(self.world.kafka)), PATIENCE_S)
+        await self.world.until(lambda: self.at_end("register", self.world.folder))
+        await self.world.until(lambda: self._count("deadletters") == len(parked(self.world.kafka)))
 
     def check(self) -> Iterator[str]:
         yield from self.judge(self.rows(self.query, "register"), "register")
@@ -172,7 +170,7 @@ class NoticesStream(_Stream, SlaScenario):
         if not self.fed:
             self.fed = True
             self.pour()
-        await until(lambda: self.at_end("sla-monitor", self.world.folder), PATIENCE_S)
+        await self.world.until(lambda: self.at_end("sla-monitor", self.world.folder))
 
     def check(self) -> Iterator[str]:
         query = "SELECT event FROM notices"
@@ -206,7 +204,7 @@ class RouterStream(_Stream, RouterScenario):
             found = valid(self.world.kafka)
             return bool(found) and found[-1].header.through == self._last
 
-        await until(folded, PATIENCE_S)
+        await self.world.until(folded)
 
     def check(self) -> Iterator[str]:
         decisions = [d for r in valid(self.world.kafka) for d in r.batch.decisions]

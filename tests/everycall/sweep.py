@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from everycall import fake_disk, fake_kafka
@@ -29,6 +29,8 @@ LIVES_MAX = 4
 """One fault may end one process; more than that, and something doesn't recover."""
 LIFE_S_MAX = 900.0
 """Virtual seconds in which a scenario must be through, whatever its patience."""
+PATIENCE_S = 150.0
+"""How long whoever waits for an end waits, in virtual seconds."""
 CALLS_MAX = 3_000
 """More than any scenario makes."""
 
@@ -44,10 +46,17 @@ class World:
     disk: Connections
     exits: list[BaseException] = field(default_factory=list)
 
-    @property
-    def patience_s(self) -> float:
-        """How long whoever waits for an end waits; a relay may take ten minutes over one mail."""
-        return 800.0 if str(self.plan.fired).startswith("smtp") else 150.0
+    async def until(self, found: Callable[[], Any]) -> None:
+        """Return when it holds; raises ``TimeoutError`` where it doesn't come to that.
+
+        A relay may take ten minutes over one mail.
+        """
+        begun_s = self.loop.time()
+        while not found():
+            slow = str(self.plan.fired).startswith("smtp")
+            if self.loop.time() - begun_s > (800 if slow else PATIENCE_S):
+                raise TimeoutError
+            await asyncio.sleep(0.1)
 
     def topic(self, name: str) -> list[fake_kafka.Row]:
         """Everything on a topic."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -72,10 +72,3 @@ def virtual_time() -> Iterator[VirtualLoop]:
                 task.cancel()
             loop.run_until_complete(asyncio.sleep(0))
             loop.close()
-
-
-async def until(found: Callable[[], Any], seconds: float = 150) -> None:
-    """Return when it holds; raises ``TimeoutError`` after so many seconds of virtual time."""
-    async with asyncio.timeout(seconds):
-        while not found():  # noqa: ASYNC110 - what is waited for tells nobody
-            await asyncio.sleep(0.1)

@@ -11,7 +11,6 @@ from unittest.mock import patch
 
 from everycall.faults import PROCESS
 from everycall.sweep import Scenario, World
-from everycall.virtual import until
 
 from vaxel_ingest_chat import bootstrap
 from vaxel_ingest_chat.config import IngestChatSettings
@@ -83,8 +82,10 @@ class ChatScenario(Scenario):
 
     async def drive(self, _service: Service) -> None:
         await asyncio.gather(self._visitor(), self._provider())
-        await until(lambda: len({row.value for row in self.world.topic(INTERACTIONS)}) >= SAID)
-        await until(lambda: not self.spool.busy)
+        await self.world.until(
+            lambda: len({row.value for row in self.world.topic(INTERACTIONS)}) >= SAID
+        )
+        await self.world.until(lambda: not self.spool.busy)
 
     async def _visitor(self) -> None:
         visitor = Visitor("web", "a" * 32, "b" * 32, Cursor(0, -1), 0)

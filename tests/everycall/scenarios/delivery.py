@@ -15,7 +15,6 @@ from everycall import databases
 from everycall.chained import Decider, name_log, parked
 from everycall.far_sides import FakeHttp, FakeRelay
 from everycall.sweep import Scenario, World
-from everycall.virtual import until
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "services/delivery/tests"))
 import delivery_kit as kit
@@ -92,10 +91,8 @@ class DeliveryScenario(Scenario):
         if not self.fed:
             self.fed = True
             self._feed()
-        await until(
-            lambda: len({one["id"] for one in self._results()}) == EFFECTS, self.world.patience_s
-        )
-        await until(lambda: len(parked(self.world.kafka)) == 2)
+        await self.world.until(lambda: len({one["id"] for one in self._results()}) == EFFECTS)
+        await self.world.until(lambda: len(parked(self.world.kafka)) == 2)
 
     def _results(self) -> list[dict[str, object]]:
         rows = [json.loads(row.value or b"") for row in self.world.topic(WORK)]

@@ -16,7 +16,6 @@ from everycall import databases
 from everycall.chained import Decider, name_log, parked
 from everycall.faults import PROCESS
 from everycall.sweep import Scenario, World
-from everycall.virtual import until
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "services/register/tests"))
 import register_kit as kit
@@ -81,7 +80,7 @@ class RegisterScenario(Scenario):
 
     async def drive(self, service: Service) -> None:
         # A register that never saw the topics may be given a log that has records already.
-        await until(lambda: not service.not_ready())
+        await self.world.until(lambda: not service.not_ready())
         if not self.fed:
             self.fed = True
             self._feed()
@@ -90,9 +89,9 @@ class RegisterScenario(Scenario):
             await self._agent()
         finally:
             router.cancel()
-        await until(lambda: len(parked(self.world.kafka)) == 2)
-        await until(lambda: self._count("deadletters") == 2)
-        await until(lambda: not service.not_ready())
+        await self.world.until(lambda: len(parked(self.world.kafka)) == 2)
+        await self.world.until(lambda: self._count("deadletters") == 2)
+        await self.world.until(lambda: not service.not_ready())
 
     async def _router(self) -> None:
         """Answers the command once, however often it comes."""

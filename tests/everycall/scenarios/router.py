@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import recorded_log
 from everycall.chained import LOG_ID, name_log, parked, valid
 from everycall.sweep import Scenario, World
-from everycall.virtual import until
 
 from vaxel_router import bootstrap
 from vaxel_router.config import RouterSettings
@@ -52,12 +51,12 @@ class RouterScenario(Scenario):
         )
 
     async def drive(self, _service: Service) -> None:
-        await until(lambda: self._said("offer.made"))
+        await self.world.until(lambda: self._said("offer.made"))
         if not self.accepted:
             self.accepted = True
             self._accept(self._said("offer.made")[0])
-        await until(lambda: self._said("work.assigned"))
-        await until(lambda: valid(self.world.kafka)[-1].header.through == self._last)
+        await self.world.until(lambda: self._said("work.assigned"))
+        await self.world.until(lambda: valid(self.world.kafka)[-1].header.through == self._last)
 
     @property
     def _last(self) -> int:

@@ -16,7 +16,6 @@ from everycall import databases
 from everycall.chained import Decider, name_log, parked
 from everycall.far_sides import FakeHttp, FakeRelay
 from everycall.sweep import Scenario, World
-from everycall.virtual import until
 
 from vaxel_shared.clock import SystemClock
 from vaxel_shared.contracts.sla import SlaEvent
@@ -132,10 +131,10 @@ class SlaScenario(Scenario):
         if not self.fed:
             self.fed = True
             self._feed()
-        await until(lambda: len(self._moves()) >= CASES)
-        await until(lambda: self.relay.mails and self.http.posts, self.world.patience_s)
-        await until(lambda: parked(self.world.kafka))
-        await until(self._settled, self.world.patience_s)
+        await self.world.until(lambda: len(self._moves()) >= CASES)
+        await self.world.until(lambda: self.relay.mails and self.http.posts)
+        await self.world.until(lambda: parked(self.world.kafka))
+        await self.world.until(self._settled)
 
     def _settled(self) -> bool:
         marks = [one for one in self._clocks() if one["kind"] == "mark" and one["known_ms"]]

@@ -12,7 +12,6 @@ from unittest.mock import patch
 from everycall.chained import parked
 from everycall.interactions import EXAMPLE, mail
 from everycall.sweep import Scenario, World
-from everycall.virtual import until
 
 from vaxel_shared.blobs import FolderBlobs
 from vaxel_shared.crypto.keys import create_key
@@ -69,7 +68,7 @@ class TriageScenario(Scenario):
             at = {(tp.topic, tp.partition): offset for tp, (offset, _) in placed.items()}
             return all(at.get(place, 0) == end for place, end in ends.items())
 
-        await until(done)
+        await self.world.until(done)
         await asyncio.sleep(1)  # a place that moved too early is no end
 
     def check(self) -> Iterator[str]:
