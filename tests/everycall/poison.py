@@ -235,10 +235,11 @@ def main() -> int:
     """0 where nothing was lost and nobody ended."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--full", action="store_true", help=f"{FULL} broken records a stream")
+    parser.add_argument("--broken", type=int, default=CI, help="broken records a stream")
     parser.add_argument("--only", choices=[*STREAMS], action="append")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
-    broken, begun = FULL if asked.full else CI, record.begin()
+    broken, begun = FULL if asked.full else asked.broken, record.begin()
     totals: Counter[str] = Counter()
     for service in asked.only or STREAMS:
         started = time.perf_counter()
@@ -251,7 +252,8 @@ def main() -> int:
         for problem in problems[:10]:
             print(f"  {problem}")
     if asked.json:
-        command = "python tests/everycall/poison.py" + (" --full" if asked.full else "")
+        size = " --full" if asked.full else f" --broken {broken}"
+        command = f"python tests/everycall/poison.py{size}"
         record.write(asked.json, _figure(begun, totals, list(asked.only or STREAMS), command))
     print(
         "verdict:",
