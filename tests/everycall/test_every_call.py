@@ -12,4 +12,5 @@ def test_each_call_that_goes_wrong_costs_nothing(service: str) -> None:
     tally = sweep(scenario(service), thin=True)
     assert not tally.violations, "\n".join(tally.violations[:20])
     assert tally.calls > 15
-    assert tally.faults >= tally.calls - 5
+    # A history that looks again and again makes some calls more or fewer each time.
+    assert tally.faults >= 0.8 * tally.calls
