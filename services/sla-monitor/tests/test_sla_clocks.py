@@ -79,6 +79,20 @@ def test_an_answer_in_time_that_is_read_late_takes_the_breach_back():
     assert told.events[-1].told == ["warning.50", "warning.75"]
 
 
+@pytest.mark.parametrize("ending", ["case.resolved", "case.closed"])
+def test_an_end_that_came_in_time_and_is_read_late_takes_the_breach_back(ending):
+    """Only a broker's clock that was set back has a mark ahead of what is decided later."""
+    told = Told()
+    told.open()
+    assert told.known(61 * MIN)[-1] == "first_response breached"
+    said = told.move(ending, 45 * MIN)
+    assert said[:3] == [
+        "first_response retracted 75",  # at 45 minutes, so not before
+        "first_response retracted",
+        "first_response cancelled",
+    ]
+
+
 def test_waiting_for_the_customer_stops_the_resolution_clock_only():
     told = Told()
     told.open()

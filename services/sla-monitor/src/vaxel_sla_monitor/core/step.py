@@ -185,6 +185,7 @@ class _Run:
 
     def _resolved(self, _move: Move) -> None:
         if "first_response" in self.case.clocks and self.case.clocks["first_response"].open:
+            self._refit("first_response", self.case.clocks["first_response"], None)
             self._end("first_response", "cancelled", "resolved")
         self._meet("resolution")
         self.case = replace(self.case, resolved=True, waits_for=None)
@@ -287,6 +288,7 @@ class _Run:
     def _end_all(self, state: str, reason: str) -> None:
         for name, clock in list(self.case.clocks.items()):
             if clock.open:
+                self._refit(name, clock, None)  # what happened before it was due takes it back
                 self._end(name, state, reason)
 
     def _end(self, name: str, state: str, reason: str | None) -> None:
