@@ -161,3 +161,21 @@ def test_any_history_is_answered_as_by_looking_at_everything(seed: int) -> None:
     keys = {thing.id: thing.key for thing in pair.oracle.things.values()}
     assert pair.matcher.in_order() == sorted(keys, key=keys.__getitem__)
     assert pair.checked > 400
+
+
+def test_an_agent_who_was_first_of_one_class_may_become_first_of_another_before_anybody_asks() -> (
+    None
+):
+    for chance in range(20):  # which class is looked at first is no rule
+        matcher = Matcher()
+        profile = Profile(1, (), (), (("chat", 1, 2), ("email", 1, 1)), capacity=2)
+        matcher.join("x", profile, idle=5)
+        matcher.join("y", profile, idle=9)
+        assert matcher.choose_for(Asks("email", (1,), (), ()), now=chance) == "x"
+        matcher.touch("y", 1)
+        matcher.hold("x", "email", 1)
+        for _ in range(2):
+            assert matcher.choose_for(Asks("chat", (1,), (), ()), now=chance) == "y"
+            matcher.touch("y", 7)
+            assert matcher.choose_for(Asks("chat", (1,), (), ()), now=chance) == "x"
+            matcher.touch("y", 1)

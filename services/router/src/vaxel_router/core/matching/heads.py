@@ -89,6 +89,11 @@ class Heads:
         else:
             insort(order, key)
 
+    def head(self, index: int) -> Any | None:
+        """What a class was last said to begin with; None: it was empty."""
+        key = self._keys[index]
+        return None if key is self._none else key
+
     def first(self, row: Row) -> int | None:
         """The class of the row that begins with the least key; None where all are empty."""
         order, members = self._order, row.members

@@ -159,8 +159,10 @@ class Team:
         if self._draw is not None:
             _redraw(seat, before, crew)
         if before.open:
-            if before.heap and before.heap[0][1] == seat.id:
-                # At once: no two heads may be alike, and the seat may become another crew's.
+            head = self.table.idle.head(before.index)
+            if head is not None and head[-1] == seat.id:
+                # At once, and by what was said last: no two heads may be alike, and the seat may
+                # become another crew's before anybody asks this one again.
                 self.table.idle.set(before.index, None)
             self._unsettled.add(before)
 
