@@ -198,18 +198,18 @@ class _Source:
 
 
 def _source(scenario: Scenario, replication: int, index: int) -> _Source:
-    klass = scenario.classes[index]
-    seed = scenario.seed
-    between = klass.distribution.arrival.sampler(TICKS_PER_UNIT / (klass.arrival_rate or 1.0))
-    chance = stream(seed, replication, "arrival", index)
+    klass, seed = scenario.classes[index], scenario.seed
     patience: Callable[[], int] | None = None
     if klass.patience_mean is not None:
-        lasts = klass.distribution.patience.sampler(TICKS_PER_UNIT * klass.patience_mean)
-        luck = stream(seed, replication, "patience", index)
-        patience = lambda: int(lasts(luck()) + 0.5)  # noqa: E731 - as the one below
+        patience = klass.distribution.patience.whole(
+            TICKS_PER_UNIT * klass.patience_mean, stream(seed, replication, "patience", index)
+        )
     return _Source(
         comes=klass.arrival_rate > 0,
-        gap=lambda: int(between(chance()) + 0.5),
+        gap=klass.distribution.arrival.whole(
+            TICKS_PER_UNIT / (klass.arrival_rate or 1.0),
+            stream(seed, replication, "arrival", index),
+        ),
         fate=stream(seed, replication, "service", index),
         patience=patience,
     )

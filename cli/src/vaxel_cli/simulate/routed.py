@@ -62,19 +62,21 @@ class RoutedMatching:
             matcher.put(str(customer), asks, key=key, now=now)
             return None
         number = self._numbers[agent]
-        matcher.hold(agent, CHANNEL, 1, idle=self._idle(number, 1, now))
+        idle = now if self._loads is None else self._idle(number, 1, now)
+        matcher.hold(agent, CHANNEL, 1, idle=idle)
         return number
 
     def free(self, agent: int, customer: int, now: int) -> int | None:
         """See :class:`Matching`."""
         del customer
         name, matcher = self._names[agent], self._matcher
-        matcher.free(name, CHANNEL, 1, idle=self._idle(agent, -1, now))
+        plain = self._loads is None
+        matcher.free(name, CHANNEL, 1, idle=now if plain else self._idle(agent, -1, now))
         following = matcher.next_item(name, now) if matcher.items else None
         if following is None:
             return None
         matcher.drop(following)
-        matcher.hold(name, CHANNEL, 1, idle=self._idle(agent, 1, now))
+        matcher.hold(name, CHANNEL, 1, idle=now if plain else self._idle(agent, 1, now))
         return int(following)
 
     def leave(self, customer: int, now: int) -> None:
@@ -83,7 +85,7 @@ class RoutedMatching:
         self._matcher.drop(str(customer))
 
     def _idle(self, agent: int, more: int, now: int) -> Any:
-        """What orders an agent among others: since when untouched, or how loaded before that."""
+        """What orders an agent among others: how loaded, then since when untouched."""
         if self._loads is None:
             return now
         self._used[agent] += more
