@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from simulation.world.checker import Violation
+from simulation.world.people import DEFECT
 from simulation.world.routing import LOG_ID
 
 from vaxel_router.core import state as states
@@ -54,6 +55,10 @@ def _fold(
         body = wire.decode_batch(one.body)
         batch = Batch(made, library, seq=one.seq, wall_ms=body.wall_ms)
         for offset in range(one.from_, one.through + 1):
+            command = inputs[offset].command
+            if command is not None and command.type == DEFECT:  # set aside, alone in its record
+                batch.reject(inputs[offset], "raised:ZeroDivisionError")
+                continue
             batch.add(inputs[offset])
             if rng is not None:
                 left += [offset] * rng.randint(0, COPIES_MAX)
