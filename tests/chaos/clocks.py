@@ -14,7 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == "__main__":  # instead of this folder, in which a module is called as the folder
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import structlog
 from chaos import clocks_timers, clocks_world, record
