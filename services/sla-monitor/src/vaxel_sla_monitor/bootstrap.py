@@ -88,8 +88,8 @@ async def _build(settings: MonitorSettings, opened: AsyncExitStack) -> Service:
 
     def not_ready() -> list[str]:
         reasons = [] if stream.recovered else ["clocks aren't recovered yet"]
-        age_ms = clock.wall_ms() - stream.marks
-        if not stream.marks:
+        age_ms = stream.blind_ms
+        if age_ms is None:
             reasons.append("no mark was read yet: it isn't known how far decisions are known")
         elif age_ms > FRESH_MS:
             reasons.append(f"blind: decisions are known until {age_ms // 1000} s ago only")

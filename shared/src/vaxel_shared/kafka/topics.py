@@ -37,6 +37,8 @@ CLOCKS_TABLE = "vaxel.sla-monitor-clocks-changelog"
 _HOUR_MS = 3_600_000
 _MONTH_MS = 30 * 24 * _HOUR_MS
 _MIB = 1024 * 1024
+_LONG_MAX = 2**63 - 1
+"""Kafka's "no limit"."""
 _REPLICATION_MAX = 3
 _LOG_KEY = b"log"
 
@@ -72,6 +74,9 @@ class Topic:
             "min.insync.replicas": "2" if replication >= _REPLICATION_MAX else "1",
             "unclean.leader.election.enable": "false",
         }
+        if not self.log_append_time:
+            # Left alone, Kafka refuses the records of a sender whose clock is an hour fast.
+            settings["message.timestamp.after.max.ms"] = str(_LONG_MAX)
         if self.retention_ms is None:
             settings |= {"min.cleanable.dirty.ratio": "0.1", "segment.ms": str(24 * _HOUR_MS)}
             if self.internal:  # read whole by whoever has lost its disk: kept short

@@ -84,15 +84,18 @@ class ClockStream:
         self._open: dict[str, Counter[tuple[str, str]]] = {}
         self._count = 0
         self._failed: asyncio.Future[None] | None = None
-        self._marked_ms = 0
+        self._marked_ms = self._marked_at_ms = 0
         self.recovered = False
         """Whether the table was read."""
         self._app, self._table = self._make()
 
     @property
-    def marks(self) -> int:
-        """How far the newest mark says that decisions are known; 0 before the first."""
-        return self._marked_ms
+    def blind_ms(self) -> int | None:
+        """Since when no newer mark was read; None before the first.
+
+        By the monotonic clock: how this machine's wall clock stands to the broker's says nothing.
+        """
+        return self._clock.monotonic_ms() - self._marked_at_ms if self._marked_ms else None
 
     async def run(self, stop: asyncio.Event) -> None:
         """A task. Raises ``Fatal`` where the stream can't go on; a new process can."""
@@ -210,7 +213,9 @@ class ClockStream:
             known = self._known.setdefault(partition, {})
             for source, at_ms in record.known_ms.items():
                 known[source] = max(at_ms, known.get(source, 0))
-            self._marked_ms = max([self._marked_ms, *record.known_ms.values()])
+            newest = max(record.known_ms.values(), default=0)
+            if newest > self._marked_ms:
+                self._marked_ms, self._marked_at_ms = newest, self.read_ms
             return
         await self._fold(partition, key, record)
 
