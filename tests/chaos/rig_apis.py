@@ -181,10 +181,11 @@ class _Round:
         session = self._session
         keeping = [asyncio.create_task(self._keep(i)) for i in range(INSTANCES)]
         keeping += [asyncio.create_task(self._keep_triage(i)) for i in range(TRIAGES)]
+        at_once = AT_ONCE if self._count > FEW else 2 * AT_ONCE
         lanes = [
-            _Lane(self, api, (self._count + lane) // AT_ONCE).run()
+            _Lane(self, api, (self._count + lane) // at_once).run()
             for api in APIS.values()
-            for lane in range(AT_ONCE)
+            for lane in range(at_once)
         ]
         lanes.append(_Lane(self, NEW_CONNECTION, self._count).run())
         await asyncio.gather(*lanes)

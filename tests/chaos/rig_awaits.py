@@ -31,21 +31,24 @@ INSTANCES = 4
 RATE = 60.0
 PER_ROUND = 220
 HOOK = Path(__file__).with_name("waits")
-SNAPSHOTS = {"with snapshots": 5, "without snapshots": 1_000_000}
-LOOK_S = 6.0
+WITH, WITHOUT = "with snapshots", "without snapshots"
+SNAPSHOTS = {WITH: 5, WITHOUT: 1_000_000}
+LOOK_S = 4.0
 """How long owners are watched at the beginning of the first round of each kind."""
 EVERY_S = {WORK: 1.5, DECISIONS: 2.0}
 STORM_S = 0.35
 """Not shorter than a restore takes, or an owner would never come to anything else."""
 VOIDS_MAX = 20
-REACH_S_MAX = 20.0
+REACH_S_MAX = 15.0
 RARE = 0.3
 """Of the processes; what fewer come by is looked for where there is more trouble."""
-TRIES_MAX = 6
+TRIES_MAX = 2
+MISSES_MAX = 3
+"""After so many times in turn a place is left alone: it may take an accident to come by it."""
 LATER_MS = (0.1, 6.0)
-SERVING, SAVING, CLOSING = "partition._serve", "snapshotting._write", "partition._close"
-NTH_MAX = {SERVING: 8, SAVING: 3}
-"""Places come by often while an owner serves: not always the first time."""
+CLOSING = "partition._close"
+OFTEN = 8
+"""Some places come by that often in one life: not always the first time."""
 
 
 @dataclass
@@ -55,20 +58,30 @@ class Awaits:
     seen: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """Place → kind of round → processes that came by."""
     lives: Counter[str] = field(default_factory=Counter)
-    """Kind of round → processes that there were in it."""
+    """Kind of round → processes that were watched in it."""
+    often: set[str] = field(default_factory=set)
+    """Places that came by several times in one life."""
+    missed: Counter[str] = field(default_factory=Counter)
+    """Place → how often in turn nobody came by it in time."""
     ended: Counter[str] = field(default_factory=Counter)
     at_once: int = 0
     judgement: Judgement = field(default_factory=Judgement)
     rounds: int = 0
 
     def kind(self, place: str) -> str:
-        """The kind of round in which it is reached most often."""
-        return max(SNAPSHOTS, key=lambda kind: self.seen[place][kind] / max(1, self.lives[kind]))
+        """The kind of round in which to look for it."""
+        share = {kind: self.seen[place][kind] / max(1, self.lives[kind]) for kind in SNAPSHOTS}
+        best = max(share, key=share.__getitem__)
+        return best if share[best] >= RARE else WITH
 
     def is_rare(self, place: str) -> bool:
         """Whether few come by without further trouble."""
         kind = self.kind(place)
         return self.seen[place][kind] < RARE * self.lives[kind]
+
+    def unreached(self, count: int) -> list[str]:
+        """Places that were seen, and then not often enough."""
+        return sorted(place for place in self.seen if self.ended[place] < count)
 
     def figures(self) -> dict[str, object]:
         """For the document."""
@@ -79,6 +92,7 @@ class Awaits:
             "of them": ", ".join(f"{name} {count}" for name, count in sorted(stages.items())),
             "ends at them": self.ended.total(),
             "fewest at one place": min((self.ended[p] for p in self.seen), default=0),
+            "places at which it was none": "; ".join(self.unreached(1)) or "none",
             "before anything else happened, while it waited": f"{self.at_once},"
             f" {self.ended.total() - self.at_once}",
             "owners that claimed": found.owners,
@@ -106,14 +120,16 @@ async def run(bench: Bench, count: int, seed: int, waits: Path) -> Awaits:
         left = [
             (place, number)
             for place in sorted(all_.seen)
+            if all_.missed[place] < MISSES_MAX
             for number in range(all_.ended[place], count)
         ]
         if not left:
             break
         all_.rounds += 1
         random.Random(seed + all_.rounds).shuffle(left)
-        for kind in SNAPSHOTS:
-            todo = [one for one in left if all_.kind(one[0]) == kind][:PER_ROUND]
+        by_kind = {kind: [one for one in left if all_.kind(one[0]) == kind] for kind in SNAPSHOTS}
+        for kind, ours in by_kind.items():
+            todo = ours[:PER_ROUND]
             if todo and not all_.judgement.wrong:
                 await _round(bench, all_, kind, seed + all_.rounds, waits, todo)
         bench.say(
@@ -145,7 +161,9 @@ async def _round(
             await session.owner(instance)
         judgement = await session.judged()
     all_.judgement.add(judgement)
-    for places in _collected(waits):
+    for lines in _collected(waits):
+        places = {line.partition(" ")[2] for line in lines}
+        all_.often |= {line.partition(" ")[2] for line in lines if not line.startswith("1 ")}
         # Those that end early come by few places: only the watched tell what is rare, and where.
         all_.lives[kind] += not todo
         for place in places if not todo else places - all_.seen.keys():
@@ -157,7 +175,7 @@ async def _watch(session: Session, instance: int) -> None:
 
     An orderly end takes a snapshot, so where none are wanted the end is another.
     """
-    saves = session.snapshot_records < SNAPSHOTS["without snapshots"]
+    saves = session.snapshot_records < SNAPSHOTS[WITHOUT]
     for _ in range(2):
         owner = await session.owner(instance)
         await asyncio.sleep(LOOK_S)
@@ -176,7 +194,7 @@ async def _kill(
     draw = session.random
     for place, number in queue:
         later_ms = 0.0 if number % 2 == 0 else draw.uniform(*LATER_MS)
-        most = max((n for part, n in NTH_MAX.items() if part in place), default=1)
+        most = OFTEN if place in all_.often else 1
         for attempt in range(TRIES_MAX):
             kill = {
                 "VAXEL_TEST_KILL": place,
@@ -186,17 +204,16 @@ async def _kill(
             trouble.stormy.discard(instance)
             if attempt % 2 == (0 if all_.is_rare(place) else 1):
                 trouble.stormy.add(instance)
-                if session.snapshot_records < SNAPSHOTS["without snapshots"]:
+                if session.snapshot_records < SNAPSHOTS[WITHOUT]:
                     kill["VAXEL_SNAPSHOT_RECORDS"] = "1"
             if await _ends_there(session, instance, kill, closing=place.startswith(CLOSING)):
                 all_.ended[place] += 1
+                all_.missed[place] = 0
                 all_.at_once += later_ms == 0
                 break
         else:
-            session.misbehaved.append(f"not reached: {place}")
+            all_.missed[place] += 1
         trouble.stormy.discard(instance)
-        if attempt > 1:
-            session.bench.say(f"awaits: took {attempt + 1} tries: {place}")
 
 
 async def _ends_there(

@@ -182,7 +182,8 @@ class Reader:
             self._process.kill()
             await self._process.wait()
             code = -1
-        return "" if code == 0 else f"ended with {code}: {self._log.read_text()[-500:]}"
+        said = self._log.read_text()[-500:]
+        return "" if code == 0 else f"{self.trace.stem} ended with {code}: {said}"
 
     def kill(self) -> None:
         """At once."""

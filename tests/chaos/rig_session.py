@@ -73,7 +73,7 @@ class Session:
     by_triage: bool = False
     snapshot_records: int = 20
     naive_reader: str = ""
-    """The rule that the second reader loses: for showing that the checker notices."""
+    """A third reader loses this rule: for showing that the checker notices."""
     misbehaved: list[str] = field(default_factory=list)
     over: bool = False
     """Nobody needs to be started again."""
@@ -89,8 +89,10 @@ class Session:
         self.tail = Tail(self.one, self.feeder.see)
         self.readers = [
             Reader(self.one, "direct"),
-            Reader(self.one, "other", proxied=self.proxied, broken=self.naive_reader),
+            Reader(self.one, "other", proxied=self.proxied),
         ]
+        if self.naive_reader:
+            self.readers.append(Reader(self.one, "naive", broken=self.naive_reader))
         for reader in self.readers:
             await reader.start()
         self._tasks = [asyncio.create_task(self.feeder.run()), asyncio.create_task(self.tail.run())]

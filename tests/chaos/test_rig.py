@@ -50,10 +50,14 @@ async def bench(place: Place) -> AsyncIterator[Make]:
         await one.close()
 
 
-async def test_what_a_displaced_owner_writes_is_void_for_everybody(bench: Make) -> None:
-    found = await rig_zombies.run(await bench(), 24, SEED)
-    assert found.judgement.wrong == {}
-    assert found.done == 24
+async def test_what_a_displaced_owner_writes_is_void_for_everybody_who_knows_the_rule(
+    bench: Make,
+) -> None:
+    found = await rig_zombies.run(await bench(), 16, SEED, naive_reader="reader_without_hash")
+    wrong = found.judgement.wrong
+    assert wrong.keys() == {"readers_differ"}, "a reader without the rule, and nothing else"
+    assert all("naive" in line for line in wrong["readers_differ"])
+    assert found.done == 16
     assert found.judgement.stale_attempts > 0, "else nothing was tried"
 
 
@@ -70,19 +74,14 @@ async def test_an_owner_may_end_at_any_await_of_its_commit_path(bench: Make, pla
     found = await rig_awaits.run(one, 1, SEED, waits)
     assert found.judgement.wrong == {}
     assert len(found.seen) > 40
-    assert set(found.ended.values()) == {1}
-
-
-async def test_a_reader_that_lost_the_chains_rule_is_found(bench: Make) -> None:
-    found = await rig_zombies.run(await bench(), 4, SEED, naive_reader="reader_without_hash")
-    assert found.judgement.wrong.keys() == {"readers_differ"}
+    assert len(found.unreached(1)) < 5, "the rest is come by too seldom"
 
 
 async def test_an_owner_that_lost_the_rule_of_the_offset_is_found(
     bench: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for patience in ("LEAVES_S_MAX", "QUIET_S_MAX", "TAKEOVER_S_MAX"):  # it never comes to an end
-        monkeypatch.setattr(rig_session, patience, 10)
+        monkeypatch.setattr(rig_session, patience, 6)
     broken = {"PYTHONPATH": str(BROKEN), "VAXEL_TEST_BROKEN": "offset_ignored"}
     found = await rig_zombies.run(await bench(broken), 2, SEED)
     assert found.judgement.wrong.keys() & {"undecided", "misbehaved", "broken_chain"}

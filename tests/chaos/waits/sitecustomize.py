@@ -2,7 +2,8 @@
 
 With this folder in PYTHONPATH and ``VAXEL_TEST_WAITS=<folder>`` every place at which the commit path
 of a real router waits for something (the whole chain of its own lines, down to the library's
-function that it calls) is written down once, as a line of ``<folder>/<pid>``. With
+function that it calls) is written down at its first time and at its eighth, as a line ``1 <place>``
+or ``8 <place>`` of ``<folder>/<pid>``. With
 ``VAXEL_TEST_KILL=<place>`` the process ends there as a kill would end it, at the
 ``VAXEL_TEST_KILL_NTH`` time: at once, or ``VAXEL_TEST_KILL_AFTER_MS`` later while it waits. Python
 imports this module at the start of every process; nothing of the product knows of it.
@@ -15,11 +16,13 @@ import asyncio
 import functools
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 KILLED = 137
+OFTEN = 8
 OURS = "/vaxel_"
 
 
@@ -52,7 +55,7 @@ class Watch:
     """What was seen, and whether this is where to end. Read late: a nursery sets it after a fork."""
 
     def __init__(self) -> None:
-        self._seen: set[str] = set()
+        self._seen: Counter[str] = Counter()
         self._count = 0
 
     def suspended(self, coroutine: Any) -> None:
@@ -61,10 +64,10 @@ class Watch:
         if folder is None:
             return
         place = place_of(coroutine)
-        if place not in self._seen:
-            self._seen.add(place)
+        self._seen[place] += 1
+        if self._seen[place] in (1, OFTEN):
             with (Path(folder) / str(os.getpid())).open("a") as file:
-                file.write(place + "\n")
+                file.write(f"{self._seen[place]} {place}\n")
         if place != os.environ.get("VAXEL_TEST_KILL"):
             return
         self._count += 1
