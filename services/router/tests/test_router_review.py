@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from router_harness import ROSTER, ROUTING, START_MS, Router, types
 
-from vaxel_router.core import apply, engine, limits, step
+from vaxel_router.core import engine, limits, step
 from vaxel_router.core import state as states
 from vaxel_router.core.apply import apply_batch
 from vaxel_router.core.engine import Batch
 from vaxel_router.core.inputs import decode
 from vaxel_router.core.policy import decode as decode_policy
 from vaxel_router.core.state import World
+from vaxel_router.core.written import cases as written_cases
 from vaxel_shared.contracts import wire
 from vaxel_shared.kafka import chain
 
@@ -353,7 +354,7 @@ def test_an_input_too_large_for_a_record_raises_and_is_then_set_aside(
 def test_the_oldest_links_to_closed_cases_go_many_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(apply, "CLOSED_LINKS_MAX", 20)
+    monkeypatch.setattr(written_cases, "CLOSED_LINKS_MAX", 20)
     router = Router(ROUTING.replace("letter: S", "letter: S\n    reopen_within: 1s"))
     for number in range(30):
         router.contact(f"m{number}")

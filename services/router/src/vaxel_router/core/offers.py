@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from vaxel_router.core.apply import ACCEPTED
 from vaxel_router.core.queueing import end_offer, match_agent, match_work, release_reserved
 from vaxel_router.core.state import Offer, Work
 from vaxel_router.core.step import Refused, Step
+from vaxel_router.core.written.works import ACCEPTED
 from vaxel_shared.contracts.wire import Command
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from vaxel_router.core.apply import MORE_WAITS
 from vaxel_router.core.eligibility import choose_waiting
 from vaxel_router.core.policy import plan
 from vaxel_router.core.state import Agent, Case, Work, work_key
 from vaxel_router.core.step import Step
+from vaxel_router.core.written.agents import MORE_WAITS
 from vaxel_shared import ids
 
 

@@ -1,0 +1,111 @@
+"""How decisions about cases are written into the state."""
+
+from __future__ import annotations
+
+from vaxel_router.core.limits import CLOSED_LINKS_MAX, CONVERSATIONS_PER_CASE_MAX
+from vaxel_router.core.state import Case, Pool, World
+from vaxel_router.core.written.common import Handler, Place, case_id_of
+from vaxel_shared.contracts.wire import Decision
+
+
+def _case_opened(world: World, pool: Pool, decision: Decision, place: Place) -> None:
+    data, requires = decision.data, decision.data["requires"]
+    case = Case(
+        id=case_id_of(decision),
+        number=data["number"],
+        status="open",
+        conversations=[],
+        channel=data["channel"],
+        account=data["account"],
+        customer_id=data["customer_id"],
+        language=data["language"],
+        queue=data["queue"],
+        priority=data["priority"],
+        # In order, as a snapshot gives them back: decisions repeat them byte for byte.
+        skills=dict(sorted(requires.get("skills", {}).items())),
+        languages=list(requires.get("languages", [])),
+        opened_ms=decision.at_ms,
+        last_contact_id=data["contact_id"],
+        last_contact_seq=place[0],
+        automatic=data.get("automatic", False),
+    )
+    pool.counter += 1
+    pool.cases[case.id] = case
+    _note_contact(world, pool, case, decision, place)
+
+
+def _case_joined(world: World, pool: Pool, decision: Decision, place: Place) -> None:
+    _note_contact(world, pool, pool.cases[case_id_of(decision)], decision, place)
+
+
+def _case_reopened(world: World, pool: Pool, decision: Decision, place: Place) -> None:
+    case = pool.cases[case_id_of(decision)]
+    case.status, case.resolved_ms = "open", None
+    world.disarm(f"close:{pool.name}:{case.id}")
+    world.disarm(f"wake:{pool.name}:{case.id}")
+    if decision.data.get("contact_id") is not None:
+        _note_contact(world, pool, case, decision, place)
+
+
+def _note_contact(world: World, pool: Pool, case: Case, decision: Decision, place: Place) -> None:
+    data = decision.data
+    case.last_contact_id, case.last_contact_seq = data["contact_id"], place[0]
+    conversation = data["conversation_key"]
+    room = len(case.conversations) < CONVERSATIONS_PER_CASE_MAX
+    if conversation not in case.conversations and room:
+        case.conversations.append(conversation)
+        pool.conversations[conversation] = case.id
+        pool.closed.pop(conversation, None)
+    partition, offset = data["src"]
+    sources = world.state.sources
+    sources[str(partition)] = max(offset, sources.get(str(partition), -1))
+
+
+def _case_replied(_world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    if decision.agent_id is not None:
+        pool.cases[case_id_of(decision)].last_agent = decision.agent_id
+
+
+def _case_waiting(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    case = pool.cases[case_id_of(decision)]
+    case.status = f"waiting_{decision.data['waits_for']}"
+    key = f"wake:{pool.name}:{case.id}"
+    if (wake_ms := decision.data.get("wake_ms")) is not None:
+        world.arm(key, wake_ms)
+    else:
+        world.disarm(key)
+
+
+def _case_resolved(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    case = pool.cases[case_id_of(decision)]
+    case.status, case.resolved_ms = "resolved", decision.at_ms
+    world.disarm(f"wake:{pool.name}:{case.id}")
+    if (close_ms := decision.data.get("close_ms")) is not None:
+        world.arm(f"close:{pool.name}:{case.id}", close_ms)
+
+
+def _case_closed(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    case = pool.cases.pop(case_id_of(decision))
+    assert case.work_id is None, "a case closes without open work"
+    world.disarm(f"close:{pool.name}:{case.id}")
+    world.disarm(f"wake:{pool.name}:{case.id}")
+    for conversation in case.conversations:
+        if pool.conversations.get(conversation) == case.id:
+            del pool.conversations[conversation]
+            pool.closed[conversation] = case.id
+    if len(pool.closed) > CLOSED_LINKS_MAX:
+        # Many at a time, since finding them takes a look at all; which ones is chance, but settled.
+        for conversation in sorted(pool.closed)[: max(1, CLOSED_LINKS_MAX // 10)]:
+            del pool.closed[conversation]
+
+
+HANDLERS: dict[str, Handler] = {
+    "case.opened": _case_opened,
+    "case.joined": _case_joined,
+    "case.reopened": _case_reopened,
+    "case.replied": _case_replied,
+    "case.waiting": _case_waiting,
+    "case.resolved": _case_resolved,
+    "case.closed": _case_closed,
+}
+"""Type of a decision → what it changes."""

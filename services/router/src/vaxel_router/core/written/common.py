@@ -1,0 +1,54 @@
+"""What the functions that write decisions into the state have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vaxel_router.core.state import Pool, Work, World
+from vaxel_shared.contracts.wire import Decision
+
+Place = tuple[int, int]
+"""(seq of the record, index of the decision in it): what a token is made of."""
+
+
+Handler = Callable[[World, Pool, Decision, Place], None]
+
+
+def arm_step(world: World, pool: Pool, work: Work, next_ms: int | None) -> None:
+    """Set the time of a work's next step; None: there is none."""
+    work.next_ms = next_ms
+    key = f"step:{pool.name}:{work.id}"
+    if next_ms is None:
+        world.disarm(key)
+    else:
+        world.arm(key, next_ms)
+
+
+def arm_bars(world: World, pool: Pool, work: Work) -> None:
+    """One timer for whatever ends first: a bar, or the time reserved for one agent."""
+    ends = [until for until in work.barred.values() if until > world.state.now_ms]
+    if work.prefer_until_ms is not None and work.prefer_until_ms > world.state.now_ms:
+        ends.append(work.prefer_until_ms)
+    key = f"free:{pool.name}:{work.id}"
+    if ends and work.state == "queued":
+        world.arm(key, min(ends))
+    else:
+        world.disarm(key)
+
+
+def disarm_work(world: World, pool: Pool, work: Work) -> None:
+    """Forget the timers of a work that waits: it does no more."""
+    for kind in ("step", "free"):
+        world.disarm(f"{kind}:{pool.name}:{work.id}")
+
+
+def case_id_of(decision: Decision) -> str:
+    """The case that the decision is about, which its type must name."""
+    assert decision.case_id is not None
+    return decision.case_id
+
+
+def work_id_of(decision: Decision) -> str:
+    """The work that the decision is about, which its type must name."""
+    assert decision.work_id is not None
+    return decision.work_id

@@ -1,0 +1,81 @@
+"""How decisions about offers are written into the state."""
+
+from __future__ import annotations
+
+from vaxel_router.core.state import Offer, Pool, World, put
+from vaxel_router.core.written.common import (
+    Handler,
+    Place,
+    arm_bars,
+    arm_step,
+    disarm_work,
+    work_id_of,
+)
+from vaxel_shared.contracts.wire import Decision
+
+
+def _offer_made(world: World, pool: Pool, decision: Decision, place: Place) -> None:
+    assert decision.agent_id is not None
+    assert decision.offer_id is not None
+    work, agent = pool.works[work_id_of(decision)], pool.agents[decision.agent_id]
+    data = decision.data
+    matcher = world.matchers[pool.name]
+    matcher.drop(work.id)
+    matcher.hold(agent.id, work.channel, data["cost"], idle=decision.at_ms)
+    work.state, work.offer_id, work.attempts = "offered", decision.offer_id, data["attempt"]
+    offer = Offer(
+        id=decision.offer_id,
+        work_id=work.id,
+        agent_id=agent.id,
+        token=f"{place[0]}.{place[1]}",
+        channel=work.channel,
+        cost=data["cost"],
+        made_ms=decision.at_ms,
+        limit_ms=data["limit_ms"],
+        expires_ms=data["expires_ms"],
+    )
+    pool.offers[offer.id] = offer
+    agent.offers.append(offer.id)
+    agent.idle_since_ms = decision.at_ms
+    disarm_work(world, pool, work)
+    world.arm(f"offer:{pool.name}:{offer.id}", offer.expires_ms)
+
+
+def _offer_ended(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    assert decision.offer_id is not None
+    offer = pool.offers.pop(decision.offer_id)
+    work, agent = pool.works[offer.work_id], pool.agents[offer.agent_id]
+    agent.offers.remove(offer.id)
+    world.disarm(f"offer:{pool.name}:{offer.id}")
+    work.offer_id = None
+    outcome = decision.data["outcome"]
+    if outcome == "expired":
+        agent.misses += 1
+    bar_ms = decision.data.get("bar_until_ms")
+    live = {name: until for name, until in work.barred.items() if until > decision.at_ms}
+    work.barred = live if bar_ms is None else dict(sorted({**live, agent.id: bar_ms}.items()))
+    work.state = "queued"
+    if outcome != "accepted":
+        # An accepted one is assigned by the very next decision, and keeps what it holds.
+        matcher = world.matchers[pool.name]
+        matcher.free(agent.id, offer.channel, offer.cost)
+        put(matcher, work, world.state.now_ms)
+        arm_step(world, pool, work, work.next_ms)
+        arm_bars(world, pool, work)
+
+
+def _effect_reported(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    offer = pool.offers.get(decision.offer_id or "")
+    if offer is None or decision.data["state"] != "sent" or offer.sent_ms is not None:
+        return
+    offer.sent_ms = decision.at_ms
+    offer.expires_ms = decision.data["expires_ms"]
+    world.arm(f"offer:{pool.name}:{offer.id}", offer.expires_ms)
+
+
+HANDLERS: dict[str, Handler] = {
+    "offer.made": _offer_made,
+    "offer.ended": _offer_ended,
+    "effect.reported": _effect_reported,
+}
+"""Type of a decision → what it changes."""

@@ -1,0 +1,142 @@
+"""How decisions about works are written into the state."""
+
+from __future__ import annotations
+
+from vaxel_router.core.state import Pool, Work, World, put
+from vaxel_router.core.written.common import (
+    Handler,
+    Place,
+    arm_bars,
+    arm_step,
+    case_id_of,
+    disarm_work,
+    work_id_of,
+)
+from vaxel_shared.contracts.wire import Decision
+
+ACCEPTED = "accept"
+"""How work came to whoever accepted its offer: ``via`` of a ``work.assigned``."""
+
+
+def _work_queued(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    data = decision.data
+    case = pool.cases[case_id_of(decision)]
+    work_id = work_id_of(decision)
+    assert case.work_id is None, "a case has at most one open work"
+    pool.order += 1
+    work = Work(
+        id=work_id,
+        case_id=case.id,
+        state="queued",
+        queue=data["queue"],
+        channel=case.channel,
+        language=data["language"],
+        priority=data["priority"],
+        skills=dict(sorted(data["asks"].get("skills", {}).items())),
+        languages=list(data["asks"].get("languages", [])),
+        needs=dict(sorted(data["requires"].get("skills", {}).items())),
+        speaks=list(data["requires"].get("languages", [])),
+        tiers=list(data["tiers"]),
+        floor=data["floor"],
+        since_ms=data["since_ms"],
+        clock_ms=data["clock_ms"],
+        step=data["step"],
+        step_at=data["step_at"],
+        order=pool.order,
+        prefer_agent=data.get("prefer_agent"),
+        prefer_until_ms=data.get("prefer_until_ms"),
+        barred=dict(data.get("barred", {})),
+        escalations=data.get("escalations", 0),
+    )
+    case.works, case.work_id, case.queue = data["number"], work_id, data["queue"]
+    pool.works[work_id] = work
+    put(world.matchers[pool.name], work, world.state.now_ms)
+    arm_step(world, pool, work, data.get("next_ms"))
+    arm_bars(world, pool, work)
+
+
+def _work_stepped(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    work, data = pool.works[work_id_of(decision)], decision.data
+    work.step, work.step_at = data["step"], data["step_at"]
+    work.tiers = list(data["tiers"])
+    work.needs = dict(sorted(data["requires"].get("skills", {}).items()))
+    work.speaks = list(data["requires"].get("languages", []))
+    arm_step(world, pool, work, data.get("next_ms"))
+    arm_bars(world, pool, work)
+    _put_again(world, pool, work)
+
+
+def _put_again(world: World, pool: Pool, work: Work) -> None:
+    """A work that may wait asks for something else now, or has another place."""
+    if work.state == "queued":
+        matcher = world.matchers[pool.name]
+        matcher.drop(work.id)
+        put(matcher, work, world.state.now_ms)
+
+
+def _work_escalated(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    work = pool.works[work_id_of(decision)]
+    priority = decision.data.get("to_priority", work.priority)
+    if priority != work.priority:
+        raised = priority - work.priority
+        work.priority = priority
+        pool.cases[work.case_id].priority += raised  # its next work is as urgent
+    work.tiers = list(decision.data["to_tiers"])
+    work.floor = decision.data["floor"]
+    work.escalations += decision.data["reason"] != "wait"
+    _put_again(world, pool, work)
+
+
+def _work_assigned(world: World, pool: Pool, decision: Decision, place: Place) -> None:
+    assert decision.agent_id is not None
+    work, agent = pool.works[work_id_of(decision)], pool.agents[decision.agent_id]
+    assert work.agent_id is None, "one owner"
+    matcher = world.matchers[pool.name]
+    if work.state == "queued":
+        matcher.drop(work.id)
+    work.state, work.agent_id = "assigned", agent.id
+    work.cost = decision.data["cost"]
+    work.token = f"{place[0]}.{place[1]}"
+    agent.works.append(work.id)
+    agent.idle_since_ms = decision.at_ms
+    agent.misses = 0
+    if decision.data["via"] == ACCEPTED:  # its offer held what it takes
+        matcher.touch(agent.id, decision.at_ms)
+    else:
+        matcher.hold(agent.id, work.channel, work.cost, idle=decision.at_ms)
+    pool.cases[work.case_id].last_agent = agent.id
+    disarm_work(world, pool, work)
+
+
+def _work_wrapping(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    work = pool.works[work_id_of(decision)]
+    work.state = "wrapping"
+    world.arm(f"wrap:{pool.name}:{work.id}", decision.data["until_ms"])
+
+
+def _work_closed(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    work = pool.works[work_id_of(decision)]
+    assert work.offer_id is None, "an offer ends before its work"
+    matcher = world.matchers[pool.name]
+    if work.state == "queued":
+        matcher.drop(work.id)
+    if work.agent_id is not None:
+        agent = pool.agents[work.agent_id]
+        agent.works.remove(work.id)
+        agent.idle_since_ms = decision.at_ms
+        matcher.free(agent.id, work.channel, work.cost, idle=decision.at_ms)
+    disarm_work(world, pool, work)
+    world.disarm(f"wrap:{pool.name}:{work.id}")
+    del pool.works[work.id]
+    pool.cases[work.case_id].work_id = None
+
+
+HANDLERS: dict[str, Handler] = {
+    "work.queued": _work_queued,
+    "work.stepped": _work_stepped,
+    "work.escalated": _work_escalated,
+    "work.assigned": _work_assigned,
+    "work.wrapping": _work_wrapping,
+    "work.closed": _work_closed,
+}
+"""Type of a decision → what it changes."""
