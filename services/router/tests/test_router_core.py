@@ -76,12 +76,32 @@ def test_the_same_command_twice_is_applied_once() -> None:
     assert len(router.pool().cases) == 1
 
 
+def test_an_outage_however_long_makes_no_command_forgotten() -> None:
+    router = Router()
+    router.contact("mail-1")
+    router.wait(30 * 86_400_000)
+    assert types(router.contact("mail-1")) == ["command.repeated"]
+    router.replay()
+
+
+def test_the_ninth_day_before_the_present_one_is_forgotten() -> None:
+    router = Router()
+    router.contact("mail-1")
+    for day in range(9):
+        assert types(router.contact("mail-1")) == ["command.repeated"]
+        router.wait(86_400_000)
+        router.contact(f"of-day-{day}")
+    assert types(router.contact("mail-1"))[0] != "command.repeated"
+
+
 def test_contact_older_than_the_memory_is_a_repeat() -> None:
     router = Router()
     day_ms = 86_400_000
     old = router.now_ms
     router.contact("mail-1", src=[0, 7])
-    router.wait(10 * day_ms)
+    for day in range(9):
+        router.wait(day_ms)
+        router.contact(f"of-day-{day}", src=[1, day])
     assert types(router.contact("mail-1", src=[0, 7], received_at_ms=old)) == ["command.repeated"]
     assert types(router.contact("mail-9", src=[0, 8], received_at_ms=old))[0] == "case.opened"
 

@@ -40,6 +40,29 @@ def test_who_waited_longer_is_offered_first_although_the_record_is_full(
     router.replay()
 
 
+TWO = (
+    ROUTING.replace("bar_after_miss: 0s", "bar_after_miss: 0s, misses_before_away: 1").replace(
+        "tiers: [1]}", "tiers: [1]}, {after: 9m, tiers: [1, 2]}"
+    ),
+    ROSTER
+    + """  - {id: b01, name: B One, email: b01@agents.example, pool: support, tier: 2, skills: {}, languages: {fi: 10}, capacity: 9, channels: {email: {cost: 1, max: 9}}, present: true}
+""",
+)
+
+
+def test_whose_offer_was_missed_is_offered_to_the_next_although_the_record_is_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    router = Router(*TWO)
+    router.contact("m0")
+    router.sent(router.offer())
+    monkeypatch.setattr(step, "DECISIONS_MAX", 1)
+    router.wait(10 * 60_000)
+    router.wait(0)
+    work = router.pool().works[router.case().work_id or ""]
+    assert (work.state, router.offer().agent_id) == ("offered", "b01")
+
+
 def test_an_input_that_is_set_aside_passes_no_timer_by() -> None:
     router = Router(ROUTING, ROSTER)
     router.contact("m0")

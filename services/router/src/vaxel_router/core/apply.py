@@ -56,12 +56,12 @@ def remember(world: World, cause: str, at_ms: int) -> None:
     memory.setdefault(today, set()).add(fingerprint(cause))
     world.remembered += 1
     if begins or world.remembered > MEMORY_IDS_MAX:
-        _forget_days(world, int(today))
+        _forget_days(world)
 
 
-def _forget_days(world: World, today: int) -> None:
+def _forget_days(world: World) -> None:
+    """The newest days on which anything was applied stay: an outage makes nothing forgotten."""
     memory = world.state.memory
-    for day in sorted(memory, key=int):
-        old = int(day) < today - MEMORY_DAYS or world.remembered > MEMORY_IDS_MAX
-        if int(day) != today and old:
-            world.remembered -= len(memory.pop(day))
+    days = sorted(memory, key=int)
+    while len(days) > MEMORY_DAYS + 1 or (world.remembered > MEMORY_IDS_MAX and len(days) > 1):
+        world.remembered -= len(memory.pop(days.pop(0)))

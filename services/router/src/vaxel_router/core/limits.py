@@ -47,7 +47,8 @@ REJECTIONS_MAX = 50
 REJECTIONS_NEAREST = 5
 
 MEMORY_DAYS = 8
-"""How long command ids are remembered: past every provider's retries (SendGrid 3 d, mail 5 d)."""
+"""How long command ids are remembered, in days on which anything was applied: past every
+provider's retries (SendGrid 3 d, mail 5 d), and past an outage of any length."""
 
 MEMORY_IDS_MAX = 4_000_000
 """Remembered ids in all; beyond it the oldest day goes first (8 bytes each in a snapshot)."""

@@ -15,7 +15,7 @@ from vaxel_router.core.eligibility import choose_waiting
 from vaxel_router.core.policy import plan
 from vaxel_router.core.state import Agent, Case, Work, work_key
 from vaxel_router.core.step import Step
-from vaxel_router.core.written.agents import MORE_WAITS
+from vaxel_router.core.written.common import MORE_WAITS
 from vaxel_shared import ids
 
 
@@ -121,8 +121,25 @@ def release_reserved(step: Step, agent: Agent, *, beside: Work | None = None) ->
     for work in sorted(freed.values(), key=work_key):
         if not step.has_room:
             step.emit("agent.changed", agent_id=agent.id, reason=MORE_WAITS)
+            if beside is not None and work_key(work) <= work_key(beside):
+                stay(step, beside, MORE_WAITS)
             return
         match_work(step, work)
+
+
+def stay(step: Step, work: Work, reason: str) -> None:
+    """State that a waiting work is to be matched, at the step where it is: see ``reason``."""
+    step.emit(
+        "work.stepped",
+        case_id=work.case_id,
+        work_id=work.id,
+        step=work.step,
+        step_at=work.step_at,
+        tiers=work.tiers,
+        requires={"skills": work.needs, "languages": work.speaks},
+        next_ms=work.next_ms,
+        reason=reason,
+    )
 
 
 def _offer(step: Step, work: Work, agent: Agent, explain: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vaxel_router.core import cases, offers, roster
-from vaxel_router.core.queueing import match_work
+from vaxel_router.core.queueing import match_work, stay
 from vaxel_router.core.step import Step
 
 
@@ -17,6 +17,8 @@ def fire(step: Step, kind: str, name: str) -> None:
             _widen(step, name, "wait")
         case "free":
             _widen(step, name, "bar_ended")
+        case "owed":
+            _widen(step, name, "matching")
         case "wrap":
             cases.end_wrap_up(step, pool.works[name])
         case "back":
@@ -35,15 +37,5 @@ def _widen(step: Step, work_id: str, reason: str) -> None:
     """A waiting work moves on, or somebody is free for it again."""
     work = step.pool.works[work_id]
     if not offers.step_work(step, work, reason):
-        step.emit(
-            "work.stepped",
-            case_id=work.case_id,
-            work_id=work.id,
-            step=work.step,
-            step_at=work.step_at,
-            tiers=work.tiers,
-            requires={"skills": work.needs, "languages": work.speaks},
-            next_ms=work.next_ms,
-            reason=reason,
-        )
+        stay(step, work, reason)
     match_work(step, work)

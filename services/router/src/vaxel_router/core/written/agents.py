@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vaxel_router.core.state import Agent, Pool, World, profile_of
-from vaxel_router.core.written.common import Handler, Place
+from vaxel_router.core.written.common import MORE_WAITS, Handler, Place
 from vaxel_shared.contracts.wire import Decision
 
 
@@ -52,10 +52,6 @@ def _agent_changed(world: World, pool: Pool, decision: Decision, _place: Place) 
         matcher.join(agent.id, brings, presence=agent.presence, idle=agent.idle_since_ms)
     elif presence is not None:
         matcher.set_presence(agent.id, agent.presence, idle=agent.idle_since_ms)
-
-
-MORE_WAITS = "more_waits"
-"""Reason of an ``agent.changed``: a full record cut the matching short, the next goes on."""
 
 
 def _agent(profile: dict[str, Any]) -> Agent:

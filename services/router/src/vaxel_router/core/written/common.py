@@ -14,6 +14,14 @@ Place = tuple[int, int]
 Handler = Callable[[World, Pool, Decision, Place], None]
 
 
+MORE_WAITS = "more_waits"
+"""Reason of an ``agent.changed`` or ``work.stepped``: a full record cut the matching short.
+
+The next goes on, first with what that agent is owed, then with the work: timers that are due at
+once fire by their names, and ``match:`` comes before ``owed:``.
+"""
+
+
 def arm_step(world: World, pool: Pool, work: Work, next_ms: int | None) -> None:
     """Set the time of a work's next step; None: there is none."""
     work.next_ms = next_ms
@@ -38,7 +46,7 @@ def arm_bars(world: World, pool: Pool, work: Work) -> None:
 
 def disarm_work(world: World, pool: Pool, work: Work) -> None:
     """Forget the timers of a work that waits: it does no more."""
-    for kind in ("step", "free"):
+    for kind in ("step", "free", "owed"):
         world.disarm(f"{kind}:{pool.name}:{work.id}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vaxel_router.core.state import Pool, Work, World, put
 from vaxel_router.core.written.common import (
+    MORE_WAITS,
     Handler,
     Place,
     arm_bars,
@@ -63,6 +64,11 @@ def _work_stepped(world: World, pool: Pool, decision: Decision, _place: Place) -
     work.speaks = list(data["requires"].get("languages", []))
     arm_step(world, pool, work, data.get("next_ms"))
     arm_bars(world, pool, work)
+    owed = f"owed:{pool.name}:{work.id}"
+    if data["reason"] == MORE_WAITS:
+        world.arm(owed, decision.at_ms)
+    else:
+        world.disarm(owed)
     _put_again(world, pool, work)
 
 
