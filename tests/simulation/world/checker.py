@@ -49,6 +49,8 @@ class Checker:
         """Inputs that were folded are lost: nothing more may be folded."""
         self.lenient = False
         """The inputs behind the records may be gone."""
+        self._under_way = False
+        """The logs were cut, and nothing landed since: a record sent before may still land."""
         self._tip = hashlib.sha256(f"{log_id}:0".encode()).digest()
         self.seen: set[str] = set()
         """Ids of commands that were decided, repeats too."""
@@ -77,6 +79,7 @@ class Checker:
         self.valid = [one for one in self.valid if one.offset < decisions_end]
         genesis = hashlib.sha256(f"{self.log_id.hex()}:0".encode()).digest()
         self._tip = self.valid[-1].sha256 if self.valid else genesis
+        self._under_way = True
         self._fold_again()
 
     def _fold_again(self) -> None:
@@ -97,11 +100,14 @@ class Checker:
         at = (last.seq, last.through) if last else (-1, -1)
         if (log_id, seq, from_) != (self.log_id, at[0] + 1, at[1] + 1):
             raise Violation(f"{place}: doesn't continue the chain")
-        if self.halted and through >= from_:
+        under_way, self._under_way = self._under_way, False
+        if under_way and through >= from_ and through_hash != self._hash_of(through):
+            self.halted = True  # sent before the cut: nobody could have held it back
+        elif self.halted and through >= from_:
             raise Violation(f"{place}: goes on although inputs that it folded are lost")
         if not (self.halted or from_ - 1 <= through < len(self.work)):
             raise Violation(f"{place}: folds {from_} to {through} of {len(self.work)} inputs")
-        if through >= from_ and through_hash != self.work_hash[through]:
+        if not self.halted and through >= from_ and through_hash != self._hash_of(through):
             raise Violation(f"{place}: the input at {through} isn't the one it folded")
         one = Valid(offset, seq, from_, through, raw, raw[HEADER.size :])
         self._tip = one.sha256
@@ -110,6 +116,9 @@ class Checker:
             self._batch(one, msgspec.json.decode(one.body))
         except Violation as error:
             raise Violation(f"{place}: {error}") from None
+
+    def _hash_of(self, offset: int) -> bytes | None:
+        return self.work_hash[offset] if offset < len(self.work_hash) else None
 
     def _batch(self, one: Valid, batch: Json) -> None:
         decisions: list[Json] = batch.get("decisions", [])

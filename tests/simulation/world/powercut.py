@@ -65,7 +65,6 @@ class PowerCut(History):
                 self.must_halt.add(name)
         checker.cut(self.broker.partition(WORK).end, end)
         if checker.valid and checker.valid[-1].through >= len(checker.work):
-            self.must_halt |= {name for name in self.services if name.startswith("router-")}
             checker.halted = True
         for service in self.services.values():
             service.kill()
@@ -73,6 +72,8 @@ class PowerCut(History):
         self.note(f"power cut: lost {self.lost}")
 
     def _judge(self) -> None:
+        if self.checker.halted:
+            self.must_halt |= {name for name in self.services if name.startswith("router-")}
         here = {name for name in self.must_halt if name in self.services}
         alive = {name for name in here if self.services[name].wanted} - self.halted.keys()
         if alive:
