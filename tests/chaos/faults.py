@@ -25,6 +25,8 @@ BACK_S_MAX = 20
 ZOMBIE_S = (4.0, 12.0)
 """A frozen process: for longer than an append (5 s) or a mail server's patience lasts, or not."""
 SECOND_OWNER_S = (3.0, 8.0)
+SECOND_S = (8.0, 16.0)
+"""Of another service: what a start takes on a busy machine, and a while beside the first."""
 STORM_S = (3.0, 8.0)
 STORM_PROBABILITY = 0.12
 DISK_FULL_S = (2.0, 5.0)
@@ -89,7 +91,8 @@ def every_fault(system: System) -> list[str]:
     victims = (*SERVICES, "broker")
     names = [f"kill {victim}" for victim in victims]
     names += [f"freeze {victim}" for victim in victims]
-    names += ["zombie router", "second router", "rolling restart", "full disk", "cut intake"]
+    names += ["zombie router", "rolling restart", "full disk", "cut intake"]
+    names += [f"second {victim}" for victim in SERVICES]
     if isinstance(system, NetworkedSystem):
         names += ["restart broker", "bad network"]
     return names
@@ -112,7 +115,7 @@ def _freeze(torment: Torment, victim: str, draw: random.Random) -> None:
 def _zombie(torment: Torment, victim: str, draw: random.Random) -> None:
     """A frozen owner, a successor that decides meanwhile, and the first one wakes up."""
     pid = torment.system.signal(victim, signal.SIGSTOP)
-    second = torment.system.start_second_router()
+    second = torment.system.start_second("router")
     torment.last(ZOMBIE_S, draw)
     if pid is not None:
         _resume(pid)
@@ -123,12 +126,14 @@ def _zombie(torment: Torment, victim: str, draw: random.Random) -> None:
 
 
 def _second(torment: Torment, victim: str, draw: random.Random) -> None:
-    """Two live owners of the same partitions, displacing each other for a while."""
-    second = torment.system.start_second_router()
-    end = time.monotonic() + draw.uniform(*SECOND_OWNER_S) * torment.scale
+    """Two live owners of the same, for a while: they displace, share or refuse each other."""
+    system = torment.system
+    second = system.start_second(victim)
+    span = SECOND_OWNER_S if victim == "router" else SECOND_S
+    end = time.monotonic() + draw.uniform(*span) * torment.scale
     while time.monotonic() < end:
         if second.poll() is not None:
-            second = torment.system.start_second_router()
+            second = system.start_second(victim)
         time.sleep(0.2)
     second.send_signal(draw.choice([signal.SIGTERM, signal.SIGKILL]))
     if not wait_for(lambda: second.poll() is not None, 12):

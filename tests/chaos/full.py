@@ -25,7 +25,11 @@ PARTS: dict[str, list[str]] = {
     "three-brokers": ["tests/chaos/three_brokers.py", "--full"],
     "simulation": ["tests/simulation/world_run.py", "--full"],
     "overload": ["tests/chaos/overload.py", "--full"],
+    "abuse": ["tests/chaos/overload_abuse.py", "--full"],
     "clocks": ["tests/chaos/clocks.py", "--full"],
+    "every-call": ["tests/everycall/run.py", "--full"],
+    "poison": ["tests/everycall/poison.py", "--full"],
+    "oracle": ["services/router/tests/oracle_run.py", "--full"],
 }
 """Name → what runs it, with ``--json FILE`` added."""
 

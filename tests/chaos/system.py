@@ -34,7 +34,7 @@ START_S_MAX = 20
 PROXY_OFFSET = 50
 """The proxy listens this far above the broker."""
 SECOND_OFFSET = 500
-"""A second router's own port is this far above the first one's."""
+"""The own port of a second one of a service is this far above the first one's."""
 
 
 class System:
@@ -121,26 +121,29 @@ class System:
         with urllib.request.urlopen(url, timeout=2) as answer:
             return bool(answer.status == 200)
 
-    def start_second_router(self) -> subprocess.Popen[bytes]:
-        """Another owner of the same partitions: the router's own environment, another port.
+    def start_second(self, name: str) -> subprocess.Popen[bytes]:
+        """Another of a service: the same environment and folders, another port.
 
-        Answers once it has restored the log, or ended, or needed too long for either.
+        A router's answers once it has restored the log, or ended, or needed too long for either.
         """
-        pid = self.pid("router")
+        pid = self.pid(name)
         raw = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
         environment = dict(item.split("=", 1) for item in raw if "=" in item)
         environment["VAXEL_PORT_OFFSET"] = str(self.port_offset + SECOND_OFFSET)
-        log = self.folder / f"second-router-{len(self._seconds)}.log"
+        log = self.folder / f"second-{name}-{len(self._seconds)}.log"
         with log.open("w") as output:
             second = subprocess.Popen(
-                [sys.executable, "-m", "vaxel_router"],
+                [sys.executable, "-m", f"vaxel_{name.replace('-', '_')}"],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 env=environment,
             )
         self._seconds.append(second)
-        wait_for(lambda: second.poll() is not None or "restored" in log.read_text(), START_S_MAX)
+        if name == "router":
+            wait_for(
+                lambda: second.poll() is not None or "restored" in log.read_text(), START_S_MAX
+            )
         return second
 
     def vaxel(self, *words: str) -> subprocess.CompletedProcess[str]:
