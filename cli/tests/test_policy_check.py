@@ -50,6 +50,21 @@ CASES = [
         id="a tier that nobody is in, and all that follows from it",
     ),
     pytest.param(
+        {"routing": [("skills: {billing: 3}", "skills: {billing: 3}\n        at_most: {billing: 2}")]},
+        [("error", "range_empty", "at_most: {billing: 2}"), ("error", "queue_unserved", "name: billing"), ("error", "queue_unserved", "name: billing"), ("warning", "step_adds_nobody", "{after: 10m")],
+        id="a range that is none",
+    ),
+    pytest.param(
+        {"routing": [("skills: {billing: 3}", "skills: {billing: 3}\n        lapse: {french: 5m}")]},
+        [("warning", "lapse_of_nothing", "lapse: {french: 5m}")],
+        id="a lapse of what nobody asks for",
+    ),
+    pytest.param(
+        {"routing": [("skills: {billing: 3}", "skills: {billing: 3}\n        wishes: {french: 5}")]},
+        [("warning", "wish_nobody_has", "wishes: {french: 5}")],
+        id="a wish for what nobody has",
+    ),
+    pytest.param(
         {"routing": [(STEP, STEP.replace("tiers: [1, 2]", "tiers: [1]"))]},
         [("warning", "step_adds_nobody", "{after: 10m, tiers: [1]}")],
         id="a step that asks for the same",

@@ -11,13 +11,16 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
+import msgspec
+
 from vaxel_router.core import alerts, cases, contacts, offers, queueing, roster, timers
 from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
 from vaxel_router.core.state import Agent, Pool, Work, World
 from vaxel_router.core.step import Step
 
 CODES = [
-    "not_in_tier", "channel_closed", "skill_missing", "skill_level", "language_missing",
+    "not_in_tier", "channel_closed", "skill_missing", "skill_level", "skill_above",
+    "language_missing",
     "presence_offline", "presence_away", "barred", "reserved_for_other",
     "channel_full", "capacity_full",
 ]  # fmt: skip
@@ -26,6 +29,24 @@ Why = tuple[str, dict[str, Any]]
 
 class NaiveWorld(World):
     """A world that the engine looks at as a whole."""
+
+
+def _wants(work: Work) -> dict[str, Any]:
+    """What is asked for besides, by name."""
+    return msgspec.structs.asdict(work.wants) if work.wants is not None else {}
+
+
+def _terms(agent: Agent, work: Work) -> list[tuple[str, int, int]]:
+    """(code, value, what it is sorted by) of all that goes before the id."""
+    terms = [
+        ("sticky", int(agent.id == work.prefer_agent), int(agent.id != work.prefer_agent)),
+        ("tier", agent.tier, agent.tier),
+    ]
+    wishes = _wants(work).get("wishes")
+    if wishes:
+        score = sum(agent.skills.get(name, 0) * weight for name, weight in wishes.items())
+        terms.append(("wished", score, -score))
+    return [*terms, ("idle_since_ms", agent.idle_since_ms, agent.idle_since_ms)]
 
 
 def lacks(agent: Agent, work: Work) -> Why | None:
@@ -40,6 +61,10 @@ def lacks(agent: Agent, work: Work) -> Why | None:
             return "skill_missing", {"skill": skill}
         if level < least:
             return "skill_level", {"skill": skill, "level": level, "least": least}
+    for skill, most in sorted(_wants(work).get("at_most", {}).items()):
+        level = agent.skills.get(skill)
+        if level is not None and level > most:
+            return "skill_above", {"skill": skill, "level": level, "most": most}
     if work.speaks and not set(work.speaks) & set(agent.languages):
         return "language_missing", {"languages": work.speaks}
     return None
@@ -83,12 +108,12 @@ def _profile(agent: Agent) -> tuple[Any, ...]:
 
 def account(pool: Pool, work: Work, now_ms: int) -> tuple[Agent | None, dict[str, Any]]:
     """The best of those who may take a work, and why the others don't."""
-    able: list[tuple[bool, int, int, str]] = []
+    able: list[tuple[list[int], str]] = []
     out: list[tuple[int, tuple[Any, ...], str, Why]] = []
     for agent in pool.agents.values():
         why = rules_out(pool, agent, work, now_ms)
         if why is None:
-            able.append((agent.id != work.prefer_agent, agent.tier, agent.idle_since_ms, agent.id))
+            able.append(([by for _, _, by in _terms(agent, work)], agent.id))
         else:
             out.append((-CODES.index(why[0]), _profile(agent), agent.id, why))
     able.sort()
@@ -106,10 +131,10 @@ def account(pool: Pool, work: Work, now_ms: int) -> tuple[Agent | None, dict[str
     }
     if not able:
         return None, explain
-    other, tier, idle, name = able[0]
-    terms = [("sticky", int(not other)), ("tier", tier), ("idle_since_ms", idle)]
-    explain["terms"] = [{"code": code, "value": value} for code, value in terms]
-    if len(able) > 1 and able[1][:3] == able[0][:3]:
+    name = able[0][1]
+    terms = _terms(pool.agents[name], work)
+    explain["terms"] = [{"code": code, "value": value} for code, value, _ in terms]
+    if len(able) > 1 and able[1][0] == able[0][0]:
         explain["tie_break"] = "agent_id"
     return pool.agents[name], explain
 

@@ -72,21 +72,29 @@ class Oracle:
             and lasting(preferred.profile, thing.asks) is None
         )
 
-    def able(self, thing: Thing, now: int) -> list[tuple[bool, int, int, str]]:
+    def able(self, thing: Thing, now: int) -> list[tuple[Any, ...]]:
         """Who may take it, the best first."""
         return sorted(
-            (name != thing.prefer, person.profile.tier, person.idle, name)
+            (name != thing.prefer, *self.rank(person, thing), person.idle, name)
             for name, person in self.people.items()
             if self.rules_out(name, thing, now) is None
         )
 
+    def rank(self, person: Person, thing: Thing) -> tuple[Any, ...]:
+        """What goes before idleness."""
+        extra, skills = thing.asks.extra, dict(person.profile.skills)
+        if extra is None:
+            return (person.profile.tier,)
+        wished = sum(weight * skills.get(name, 0) for name, weight in extra.wishes)
+        return (person.profile.tier, -wished)
+
     def choose(self, item_id: str, now: int) -> str | None:
         able = self.able(self.things[item_id], now)
-        return able[0][3] if able else None
+        return able[0][-1] if able else None
 
     def is_tied(self, item_id: str, now: int) -> bool:
         able = self.able(self.things[item_id], now)
-        return len(able) > 1 and able[0][:3] == able[1][:3]
+        return len(able) > 1 and able[0][:-1] == able[1][:-1]
 
     def next_item(self, name: str, now: int) -> str | None:
         mine = [

@@ -7,6 +7,7 @@ hands. The same seed and the same world give the same commands.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -22,6 +23,10 @@ LANGUAGES = ("en", "fi", "sv")
 QUEUES = ("automatic", "billing", "general", "technical", "nowhere")
 BODY = {"body_ref": "body/" + "0" * 64, "body_sha256": "0" * 64, "body_size": 3}
 NOTE = {"note_ref": "note/" + "0" * 64, "note_sha256": "0" * 64, "note_size": 3}
+
+
+def draw_some(draw: Random, names: Sequence[str]) -> list[str]:
+    return [name for name in names if draw.random() < 0.5]
 
 
 class Traffic:
@@ -77,12 +82,22 @@ class Traffic:
             "requires": {
                 "skills": {s: draw.randint(1, 4) for s in SKILLS if draw.random() < 0.15},
                 "languages": [tag for tag in LANGUAGES if draw.random() < 0.3],
+                **(self._wants() if draw.random() < 0.2 else {}),
             },
             "received_at_ms": self.now_ms,
             "src": [0, self.serial],
             "rule": {"id": "drawn", "at": "routing.yaml:1"},
         }
         return self._command("contact.add", data, id_=f"mail-{self.serial}", kind="customer")
+
+    def _wants(self) -> dict[str, Any]:
+        """What is asked for besides skills and languages."""
+        draw, names = self.random, draw_some(self.random, SKILLS)
+        return draw.choice((
+            {"at_most": {name: draw.randint(2, 5) for name in names}},
+            {"lapse_ms": {name: draw.choice((90_000, 400_000)) for name in names}},
+            {"wishes": {name: draw.randint(-1, 3) for name in names}},
+        ))  # fmt: skip
 
     def _repeat(self) -> bytes:
         name = f"mail-{self.random.randint(1, self.serial + 1)}"
@@ -233,7 +248,9 @@ class Traffic:
             steps = []
             for place, after in enumerate(edges):
                 tiers = list(range(1, 2 + place)) if draw.random() < 0.7 else [1, 2, 3]
-                some = {"skills": {}} if place and draw.random() < 0.3 else {}
+                some: dict[str, Any] = {"skills": {}} if place and draw.random() < 0.3 else {}
+                if place and draw.random() < 0.2:
+                    some |= {"at_most": {"billing": 4}}
                 steps.append(
                     {"at": f"routing.yaml:{after}", "after_ms": after, "tiers": tiers} | some
                 )
@@ -242,7 +259,7 @@ class Traffic:
                 "at": "routing.yaml:1", "name": name, "steps": steps, "skills": skills,
                 "priority": draw.choice((0, 0, 7)), "automatic": name == "automatic",
                 "language_fallback": draw.choice((None, {"after_ms": 600_000, "to": ["en"]})),
-            }  # fmt: skip
+            } | (self._wants() if draw.random() < 0.5 else {})  # fmt: skip
 
         plain = {
             "at": "routing.yaml:1", "name": POOL, "letter": "S",

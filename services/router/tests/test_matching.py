@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from matching_oracle import Oracle, Person, Thing
 
-from vaxel_router.core.matching import Account, Asks, Matcher, Profile
+from vaxel_router.core.matching import Account, Asks, Extra, Matcher, Profile
 
 CHANNELS = ("chat", "email")
 SKILLS = ("billing", "returns", "technical")
@@ -45,6 +45,14 @@ class Pair:
             tuple(sorted(draw.sample((1, 2, 3), draw.randint(1, 3)))),
             tuple((name, draw.randint(1, 3)) for name in SKILLS if draw.random() < 0.25),
             tuple(tag for tag in LANGUAGES if draw.random() < 0.4),
+            extra=draw.choice((None, self._extra())),
+        )
+
+    def _extra(self) -> Extra:
+        draw = self.random
+        return Extra(
+            tuple((name, draw.randint(1, 3)) for name in SKILLS if draw.random() < 0.2),
+            tuple((name, draw.randint(-1, 2)) for name in SKILLS if draw.random() < 0.3),
         )
 
     def step(self) -> None:

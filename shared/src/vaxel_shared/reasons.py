@@ -19,6 +19,7 @@ REJECTIONS = {
     "language_missing": "doesn't speak the language",
     "skill_missing": "lacks a skill",
     "skill_level": "skill level too low",
+    "skill_above": "skill level above what this needs: kept free for harder work",
     "channel_closed": "doesn't take this channel",
     "channel_full": "has the most work of this channel already",
     "capacity_full": "no capacity left",
@@ -32,6 +33,7 @@ REJECTIONS = {
 TERMS = {
     "sticky": "answered this customer last",
     "tier": "in tier (the lowest first)",
+    "wished": "skills that are wished for (the most first)",
     "language_level": "level in the language",
     "spare_skill": "skill beyond what is needed (less is better: it keeps rare skills free)",
     "idle_since_ms": "without new work the longest",

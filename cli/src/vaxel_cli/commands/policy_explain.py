@@ -138,8 +138,11 @@ def _what_if(item: dict[str, Any], told: dict[str, Any]) -> str:
 
 def _change(change: dict[str, Any]) -> str:
     match change:
-        case {"skill": skill, "level_at_least": level}:
-            return f"with {skill} ≥ {level}"
+        case {"skill": skill}:
+            sign, key = (
+                ("≥", "level_at_least") if "level_at_least" in change else ("≤", "level_at_most")
+            )
+            return f"with {skill} {sign} {change[key]}"
         case {"language": languages}:
             return f"speaking {' or '.join(languages)}"
         case {"tier": tier}:

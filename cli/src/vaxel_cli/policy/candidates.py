@@ -113,9 +113,8 @@ def _instants(scene: Scene, agent: Agent) -> list[int]:
     known = {work.barred.get(agent.id), work.prefer_until_ms, agent.until_ms}
     queue = scene.policy.queue(work.queue) if scene.policy is not None else None
     if queue is not None:
-        known |= {work.clock_ms + step.after_ms for step in queue.steps}
-        if queue.language_fallback is not None:
-            known.add(work.clock_ms + queue.language_fallback.after_ms)
+        own = work.own.lapse_ms.values() if work.own is not None else ()
+        known |= {work.clock_ms + age_ms for age_ms in (*queue.ages_ms(), *own)}
     return sorted(instant for instant in known if instant is not None and instant > scene.now_ms)
 
 
@@ -126,13 +125,13 @@ def later_scene(scene: Scene, now_ms: int) -> Scene:
         return Scene(scene.pool, work, now_ms, None)
     asked = plan(
         scene.policy.queue(work.queue),
-        skills=work.skills, languages=work.languages, floor=work.floor,
+        skills=work.skills, languages=work.languages, own=work.own, floor=work.floor,
         clock_ms=work.clock_ms, now_ms=now_ms,
     )  # fmt: skip
     aged = msgspec.structs.replace(
         work,
         needs=asked.skills, speaks=asked.languages, tiers=asked.tiers,
-        step=asked.step, step_at=asked.step_at, next_ms=asked.next_ms,
+        step=asked.step, step_at=asked.step_at, next_ms=asked.next_ms, wants=asked.wants,
     )  # fmt: skip
     return Scene(scene.pool, aged, now_ms, scene.policy)
 
@@ -157,6 +156,12 @@ def _skill(agent: Agent, work: Work, params: dict[str, Any]) -> Changed:
     skills = {**agent.skills, name: work.needs[name]}
     change = {"skill": name, "level_at_least": work.needs[name]}
     return msgspec.structs.replace(agent, skills=skills), change
+
+
+def _above(agent: Agent, _work: Work, params: dict[str, Any]) -> Changed:
+    name, most = params["skill"], params["most"]
+    change = {"skill": name, "level_at_most": most}
+    return msgspec.structs.replace(agent, skills={**agent.skills, name: most}), change
 
 
 def _language(agent: Agent, work: Work, _params: dict[str, Any]) -> Changed:
@@ -189,6 +194,7 @@ def _room(agent: Agent, work: Work, _params: dict[str, Any]) -> Changed:
 _REMEDIES: dict[str, Callable[[Agent, Work, dict[str, Any]], Changed]] = {
     "skill_missing": _skill,
     "skill_level": _skill,
+    "skill_above": _above,
     "language_missing": _language,
     "not_in_tier": _tier,
     "presence_away": _present,

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vaxel_cli.policy.team import Contact, Team
+from vaxel_router.core import wants
 from vaxel_shared.config.deployment import Deployment
 from vaxel_shared.config.document import Document, Path_
 from vaxel_shared.config.routing import Pool, Queue, Rule
+
+Demand = tuple[dict[str, int], wants.Wants | None]
+"""Skills, and what is asked for besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,13 @@ class Deck:
         """``channels.yaml``."""
         return self.loaded.documents["channels"]
 
-    def demands(self, queue: Queue) -> list[dict[str, int]]:
-        """The skills with which contacts come to a queue: none, and those of each rule."""
-        found: list[dict[str, int]] = [{}]
+    def demands(self, queue: Queue) -> list[Demand]:
+        """What contacts come to a queue with: nothing, and what each rule asks for."""
+        found: list[Demand] = [({}, None)]
         for rule in self.loaded.routing.rules:
-            if rule.set.skills and may_reach(rule, queue) and rule.set.skills not in found:
-                found.append(rule.set.skills)
+            asked = demand(rule)
+            if may_reach(rule, queue) and asked not in found:
+                found.append(asked)
         return found
 
     def contacts(self, seat: Seat, queue: Queue) -> Iterator[Contact]:
@@ -65,8 +70,8 @@ class Deck:
             languages += [(tag,) for tag in self.loaded.channels.languages]
         for channel in channels_of(seat, queue):
             for spoken in languages:
-                for skills in self.demands(queue):
-                    yield Contact(channel, skills, spoken)
+                for skills, own in self.demands(queue):
+                    yield Contact(channel, skills, spoken, own)
 
 
 def channels_of(seat: Seat, queue: Queue) -> tuple[str, ...]:
@@ -74,6 +79,11 @@ def channels_of(seat: Seat, queue: Queue) -> tuple[str, ...]:
     if queue.automatic and "email" in seat.channels:
         return ("email",)
     return seat.channels
+
+
+def demand(rule: Rule) -> Demand:
+    """What a rule asks for."""
+    return rule.set.skills, wants.of(rule.set.model_dump())
 
 
 def may_reach(rule: Rule, queue: Queue) -> bool:

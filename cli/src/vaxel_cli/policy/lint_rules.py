@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from vaxel_cli.policy.deck import Deck, Seat, channels_of
+from vaxel_cli.policy.deck import Deck, Seat, channels_of, demand
 from vaxel_cli.policy.findings import Finding, Severity, at
 from vaxel_cli.policy.lint_queues import lacking
 from vaxel_cli.policy.team import Contact
@@ -23,7 +23,7 @@ def findings(deck: Deck) -> Iterator[Finding]:
     for index, rule in enumerate(deck.loaded.routing.rules):
         yield from _values(deck, index, rule)
         yield from _skills(deck, index, rule)
-        if not (rule.set.queue or rule.set.skills or rule.set.labels or rule.final) and (
+        if not (rule.set.queue or demand(rule) != ({}, None) or rule.set.labels or rule.final) and (
             rule.set.priority is None
         ):
             text = f"rule {rule.id!r} sets nothing; delete it, or set a queue, a priority, skills"
@@ -88,7 +88,7 @@ def _skills(deck: Deck, index: int, rule: Rule) -> Iterator[Finding]:
     """Skills that nobody has, or that together with the queue's nobody can meet."""
     for seat in deck.seats:
         targets = [queue for queue in seat.pool.queues if rule.set.queue in (None, queue.name)]
-        if not rule.set.skills or not targets or not seat.team.agents:
+        if demand(rule) == ({}, None) or not targets or not seat.team.agents:
             continue
         path: Path_ = ("rules", index, "set", "skills")
         faults = [
@@ -111,9 +111,10 @@ def _relaxed(queues: list[Queue]) -> bool:
 
 
 def _together(deck: Deck, seat: Seat, queue: Queue, rule: Rule, path: Path_) -> Iterator[Finding]:
+    skills, own = demand(rule)
     for channel in channels_of(seat, queue):
         alone = seat.team.ever(queue.name, Contact(channel))
-        if alone and not seat.team.ever(queue.name, Contact(channel, rule.set.skills)):
+        if alone and not seat.team.ever(queue.name, Contact(channel, skills, own=own)):
             text = f"nobody can take what rule {rule.id!r} sends to queue {queue.name!r}: no single"
             text += " agent of its tiers has all that rule and queue ask for; ask for less"
             yield at(deck.routing, path, "error", "rule_unserved", text)

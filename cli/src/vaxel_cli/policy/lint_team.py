@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from vaxel_cli.policy.deck import Deck, Seat
 from vaxel_cli.policy.findings import Finding, at
+from vaxel_cli.policy.lint_wants import asked_by
 from vaxel_shared.config.document import Path_
 from vaxel_shared.config.roster import Agent
 
@@ -70,11 +71,11 @@ def _same_people(deck: Deck) -> Iterator[Finding]:
 
 
 def _unused_skills(deck: Deck) -> Iterator[Finding]:
-    asked = {name for rule in deck.loaded.routing.rules for name in rule.set.skills}
+    asked = {name for rule in deck.loaded.routing.rules for name in asked_by(rule.set)}
     for seat in deck.seats:
         for queue in seat.pool.queues:
-            asked |= queue.skills.keys()
-            asked |= {name for step in queue.steps for name in step.skills or {}}
+            asked |= asked_by(queue)
+            asked |= {name for step in queue.steps for name in asked_by(step)}
     told: set[str] = set()
     for index, agent in enumerate(deck.loaded.roster.agents):
         for skill in agent.skills:

@@ -51,6 +51,9 @@ class Ready(ConfigModel):
     languages: list[str] = []
     """Of which an agent must speak one."""
     skills: dict[str, int] = {}
+    at_most: dict[str, int] = {}
+    lapse_ms: dict[str, Duration] = Field(default={}, alias="lapse")
+    wishes: dict[str, int] = {}
     priority: int = 0
     labels: list[str] = []
     automatic: bool = False

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from vaxel_router.core import eligibility
 from vaxel_router.core.policy import decode, plan
 from vaxel_router.core.state import Agent, Pool, Work
+from vaxel_router.core.wants import Wants
 from vaxel_shared.config import roster, routing
 
 FOREVER_MS = 10 * 366 * 86_400_000
@@ -25,6 +26,8 @@ class Contact:
     channel: str
     skills: Mapping[str, int] = field(default_factory=dict)
     languages: tuple[str, ...] = ()
+    own: Wants | None = None
+    """What it asks for besides."""
 
 
 class Team:
@@ -52,10 +55,7 @@ class Team:
         found = self._policy.queue(queue)
         if found is None:
             return []
-        ages = {step.after_ms for step in found.steps}
-        if found.language_fallback is not None:
-            ages.add(found.language_fallback.after_ms)
-        return sorted(ages)
+        return sorted(found.ages_ms())
 
     def able(self, queue: str, contact: Contact, age_ms: int) -> set[str]:
         """Who may take such a contact in the queue at this age."""
@@ -87,13 +87,14 @@ class Team:
         skills, languages = dict(contact.skills), list(contact.languages)
         asked = plan(
             self._policy.queue(queue),
-            skills=skills, languages=languages, floor=1, clock_ms=0, now_ms=age_ms,
+            skills=skills, languages=languages, own=contact.own, floor=1, clock_ms=0, now_ms=age_ms,
         )  # fmt: skip
         return Work(
             id="-", case_id="-", state="queued", queue=queue, channel=contact.channel,
             language=languages[0] if languages else "und", priority=0, skills=skills,
-            languages=languages, needs=asked.skills, speaks=asked.languages, tiers=asked.tiers,
-            floor=1, since_ms=0, clock_ms=0, step=asked.step, step_at=asked.step_at, order=0,
+            languages=languages, own=contact.own, needs=asked.skills, speaks=asked.languages,
+            tiers=asked.tiers, floor=1, since_ms=0, clock_ms=0, step=asked.step,
+            step_at=asked.step_at, order=0, wants=asked.wants,
         )  # fmt: skip
 
 
@@ -108,4 +109,5 @@ def _idle(agent: roster.Agent) -> Agent:
         channels={name: (item.cost, item.max) for name, item in profile.channels.items()},
         present=True,
         presence="available",
+        mode="keep",
     )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from vaxel_shared.config.base import ConfigModel, Duration, LanguageTag, Located
 
 Level = int
+Weight = Annotated[int, Field(ge=-1000, le=1000)]
 AfterReply = Literal["open", "waiting", "resolved"]
 
 
@@ -25,6 +26,8 @@ class Step(Located):
     tiers: list[int] = Field(min_length=1)
     skills: dict[str, Level] | None = None
     """The skills required at this step; left out, the queue's and the contact's."""
+    at_most: dict[str, Level] | None = None
+    """The highest levels at this step; left out, the queue's."""
 
 
 class LanguageFallback(ConfigModel):
@@ -44,6 +47,12 @@ class Queue(Located):
     language_fallback: LanguageFallback | None = None
     automatic: bool = False
     """For automatic mail: no clocks and no automatic answers."""
+    at_most: dict[str, Level] = Field(default_factory=dict)
+    """The highest level of a skill that an agent may have: so experts stay free."""
+    lapse_ms: dict[str, Duration] = Field(default_factory=dict, alias="lapse")
+    """A skill that isn't asked for any more once the work has waited so long."""
+    wishes: dict[str, Weight] = Field(default_factory=dict)
+    """What each level of a skill counts for whoever has it, among those who may take the work."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Queue:
@@ -94,6 +103,9 @@ class RuleSet(ConfigModel):
     queue: str | None = None
     priority: int | None = Field(default=None, ge=-1000, le=1000)
     skills: dict[str, Level] = Field(default_factory=dict)
+    at_most: dict[str, Level] = Field(default_factory=dict)
+    lapse_ms: dict[str, Duration] = Field(default_factory=dict, alias="lapse")
+    wishes: dict[str, Weight] = Field(default_factory=dict)
     labels: list[str] = Field(default_factory=list)
 
 
@@ -101,7 +113,7 @@ class Rule(Located):
     """A CEL expression over the interaction, and what it sets when it holds.
 
     Rules are tried in order and all that hold count: the first to set the queue or the priority
-    wins, skills and labels add up (the higher level wins). ``final`` ends the search.
+    wins; skills, limits, wishes and labels add up (the stricter wins). ``final`` ends the search.
     """
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")
@@ -134,8 +146,31 @@ class Routing(ConfigModel):
 
 def pool_policy(pool: Pool) -> bytes:
     """The canonical JSON of one pool: what is published, and what its version is the hash of."""
-    plain = pool.model_dump(mode="json", by_alias=False)
+    plain = _lean(pool, pool.model_dump(mode="json", by_alias=False))
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+_ALWAYS = {
+    "after_ms", "after_reply", "at", "automatic", "bar_after_decline_ms", "bar_after_miss_ms",
+    "language_fallback", "letter", "limit_ms", "misses_before_away", "name", "offer", "priority",
+    "queues", "reopen_within_ms", "skills", "steps", "sticky_wait_ms", "tiers", "to", "wrap_up_ms",
+}  # fmt: skip
+"""What stands in a policy even where nobody wrote it: as it always did."""
+
+
+def _lean(model: ConfigModel, plain: dict[str, Any]) -> dict[str, Any]:
+    """A policy without what nobody wrote: a new key changes no version where it isn't used."""
+    lean = {}
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if name not in _ALWAYS and value == field.get_default(call_default_factory=True):
+            continue
+        lean[name] = plain[name]
+        if isinstance(value, ConfigModel):
+            lean[name] = _lean(value, plain[name])
+        elif isinstance(value, list) and value and isinstance(value[0], ConfigModel):
+            lean[name] = [_lean(*pair) for pair in zip(value, plain[name], strict=True)]
+    return lean
 
 
 def policy_version(blob: bytes) -> str:

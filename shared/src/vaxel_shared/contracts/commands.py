@@ -41,6 +41,12 @@ class Requires(Contract):
 
     skills: dict[str, int] = Field(default_factory=dict)
     languages: list[str] = Field(default_factory=list)
+    at_most: dict[str, int] | None = None
+    """The highest level of a skill that whoever takes it may have."""
+    lapse_ms: dict[str, int] | None = None
+    """Of a skill: it isn't asked for any more once the work has waited so long."""
+    wishes: dict[str, int] | None = None
+    """What each level of a skill counts in choosing among those who may take it."""
 
 
 class Rule(Contract):

@@ -8,6 +8,7 @@ from vaxel_router.core.numbers import case_number
 from vaxel_router.core.queueing import close_work, match_agent, match_work, queue_work
 from vaxel_router.core.state import Case
 from vaxel_router.core.step import Refused, Step
+from vaxel_router.core.wants import fault
 from vaxel_shared import ids
 from vaxel_shared.contracts.wire import Command
 
@@ -23,6 +24,8 @@ def add(step: Step, command: Command) -> None:
     missing = [name for name in REQUIRED if name not in data]
     if missing:
         raise Refused("invalid_data", {"missing": missing})
+    if (wrong := fault(data.get("requires", {}))) is not None:
+        raise Refused("invalid_data", {"requires": wrong})
     case = _known_case(step, data)
     if case is None and ids.case_id(data["contact_id"]) in step.pool.cases:
         step.emit("command.repeated", case_id=ids.case_id(data["contact_id"]))

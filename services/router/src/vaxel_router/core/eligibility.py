@@ -20,6 +20,8 @@ from vaxel_router.core.matching import (
     Profile,
     Rejection,
     lasting,
+    rank_of,
+    terms_of,
 )
 from vaxel_router.core.state import Agent, Pool, Work, asks_of, profile_of
 
@@ -100,7 +102,7 @@ def choose(pool: Pool, work: Work, now_ms: int) -> Choice:
     for item in rejected:
         by_code[item[3]] += 1
     named = rejected if len(rejected) <= REJECTIONS_MAX else rejected[:REJECTIONS_NEAREST]
-    best = [a for a in eligible if winner and _score(a, work)[:3] == _score(winner, work)[:3]]
+    best = [a for a in eligible if winner and _score(a, work)[:-1] == _score(winner, work)[:-1]]
     explain = _explain(
         work,
         winner,
@@ -154,15 +156,18 @@ def _explain(
         "step": {"id": f"{work.queue}[{work.step}]", "at": work.step_at},
     }
     if winner is not None:
-        explain["terms"] = [
-            {"code": "sticky", "value": int(winner.id == work.prefer_agent)},
-            {"code": "tier", "value": winner.tier},
-            {"code": "idle_since_ms", "value": winner.idle_since_ms},
+        terms = [
+            ("sticky", int(winner.id == work.prefer_agent)),
+            *terms_of(profile_of(winner), asks_of(work).extra),
+            ("idle_since_ms", winner.idle_since_ms),
         ]
+        explain["terms"] = [{"code": code, "value": value} for code, value in terms]
         if tied:
             explain["tie_break"] = "agent_id"
     return explain
 
 
-def _score(agent: Agent, work: Work) -> tuple[int, int, int, str]:
-    return (int(agent.id != work.prefer_agent), agent.tier, agent.idle_since_ms, agent.id)
+def _score(agent: Agent, work: Work) -> tuple[Any, ...]:
+    extra = asks_of(work).extra
+    rank = (agent.tier,) if extra is None else rank_of(profile_of(agent), extra)
+    return (int(agent.id != work.prefer_agent), *rank, agent.idle_since_ms, agent.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vaxel_router.core.queueing import end_offer, match_agent, match_work, release_reserved
 from vaxel_router.core.state import Offer, Work
 from vaxel_router.core.step import Refused, Step
+from vaxel_router.core.wants import plain
 from vaxel_router.core.written.works import ACCEPTED
 from vaxel_shared.contracts.wire import Command
 
@@ -60,6 +61,7 @@ def step_work(step: Step, work: Work, reason: str) -> bool:
         and now.tiers == work.tiers
         and now.skills == work.needs
         and now.languages == work.speaks
+        and now.wants == work.wants
         and now.next_ms == work.next_ms
     )
     if not same:
@@ -71,7 +73,7 @@ def step_work(step: Step, work: Work, reason: str) -> bool:
             step=now.step,
             step_at=now.step_at,
             tiers=now.tiers,
-            requires={"skills": now.skills, "languages": now.languages},
+            requires={"skills": now.skills, "languages": now.languages, **plain(now.wants)},
             next_ms=now.next_ms,
             reason=reason,
         )

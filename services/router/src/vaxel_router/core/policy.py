@@ -6,10 +6,12 @@ The shape is :class:`vaxel_shared.config.routing.Pool`; a test holds both togeth
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import msgspec
 
 from vaxel_router.core.limits import TIERS_MAX
+from vaxel_router.core.wants import NOTHING, Wants, greatest, least
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -19,6 +21,7 @@ class Step(msgspec.Struct, frozen=True):
     after_ms: int
     tiers: list[int]
     skills: dict[str, int] | None = None
+    at_most: dict[str, int] | None = None
 
 
 class LanguageFallback(msgspec.Struct, frozen=True):
@@ -28,7 +31,7 @@ class LanguageFallback(msgspec.Struct, frozen=True):
     to: list[str]
 
 
-class Queue(msgspec.Struct, frozen=True):
+class Queue(msgspec.Struct, frozen=True, dict=True):
     """A queue; ``steps[0].after_ms`` is 0."""
 
     at: str
@@ -38,6 +41,22 @@ class Queue(msgspec.Struct, frozen=True):
     priority: int = 0
     language_fallback: LanguageFallback | None = None
     automatic: bool = False
+    at_most: dict[str, int] = msgspec.field(default_factory=dict)
+    lapse_ms: dict[str, int] = msgspec.field(default_factory=dict)
+    wishes: dict[str, int] = msgspec.field(default_factory=dict)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether it asks for skills, languages and tiers only."""
+        more = self.at_most or self.lapse_ms or self.wishes
+        return not more and all(step.at_most is None for step in self.steps)
+
+    def ages_ms(self) -> set[int]:
+        """The ages at which what the queue asks for may change."""
+        ages = {step.after_ms for step in self.steps} | {*self.lapse_ms.values()}
+        if self.language_fallback is not None:
+            ages.add(self.language_fallback.after_ms)
+        return ages
 
 
 class OfferPolicy(msgspec.Struct, frozen=True):
@@ -80,6 +99,7 @@ class Plan(msgspec.Struct, frozen=True):
     skills: dict[str, int]
     languages: list[str]
     next_ms: int | None
+    wants: Wants | None = None
 
 
 def decode(blob: bytes) -> Policy:
@@ -107,14 +127,15 @@ def plan(
     floor: int,
     clock_ms: int,
     now_ms: int,
+    own: Wants | None = None,
 ) -> Plan:
     """What a work asks for that has waited since ``clock_ms``.
 
-    ``skills`` and ``languages`` are the contact's own; ``floor`` is the least tier that it was
+    ``skills``, ``languages`` and ``own`` are the contact's; ``floor`` is the least tier that it was
     escalated to. Without a queue nobody may take it: it waits for a policy that has one.
     """
     if queue is None:
-        return Plan(0, "", [], skills, languages, None)
+        return Plan(0, "", [], skills, languages, None, own)
     age_ms = now_ms - clock_ms
     index = max(i for i, step in enumerate(queue.steps) if i == 0 or step.after_ms <= age_ms)
     step = queue.steps[index]
@@ -122,7 +143,7 @@ def plan(
     for name, level in skills.items():
         wanted[name] = max(level, wanted.get(name, 0))
     if step.skills is not None:
-        wanted = step.skills
+        wanted = dict(step.skills)
     edges = [clock_ms + item.after_ms for item in queue.steps[index + 1 :]]
     spoken = list(languages)
     if queue.language_fallback is not None and languages:
@@ -131,5 +152,30 @@ def plan(
         else:
             edges.append(clock_ms + queue.language_fallback.after_ms)
     tiers = sorted(tier for tier in set(step.tiers) if tier >= floor) or [floor]
+    wants = None
+    if own is not None or not queue.is_plain:
+        wants, lapses = _more(queue, step, own, wanted, age_ms)
+        edges += [clock_ms + lapse_ms for lapse_ms in lapses]
     final = dict(sorted(wanted.items()))
-    return Plan(index, step.at, tiers, final, spoken, min(edges, default=None))
+    return Plan(index, step.at, tiers, final, spoken, min(edges, default=None), wants)
+
+
+def _more(
+    queue: Queue, step: Step, own: Wants | None, wanted: dict[str, int], age_ms: int
+) -> tuple[Wants | None, list[int]]:
+    """What else is wanted at this age, and the ages at which something of it will lapse.
+
+    A skill that has lapsed leaves ``wanted``, and no limit of its level holds either.
+    """
+    mine = own if own is not None else NOTHING
+    at_most = least((queue.at_most if step.at_most is None else step.at_most, mine.at_most))
+    lapses = []
+    for name, lapse_ms in {**queue.lapse_ms, **mine.lapse_ms}.items():
+        if lapse_ms <= age_ms:
+            wanted.pop(name, None)
+            at_most.pop(name, None)
+        elif name in wanted or name in at_most:
+            lapses.append(lapse_ms)
+    wishes = greatest((queue.wishes, mine.wishes))
+    wants = Wants(at_most=at_most, wishes=wishes)
+    return (wants if wants != NOTHING else None), lapses

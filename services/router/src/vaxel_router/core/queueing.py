@@ -15,6 +15,7 @@ from vaxel_router.core.eligibility import choose_waiting
 from vaxel_router.core.policy import plan
 from vaxel_router.core.state import Agent, Case, Work, work_key
 from vaxel_router.core.step import Step
+from vaxel_router.core.wants import plain
 from vaxel_router.core.written.common import MORE_WAITS
 from vaxel_shared import ids
 
@@ -45,6 +46,7 @@ def queue_work(
         found,
         skills=case.skills,
         languages=case.languages,
+        own=case.own,
         floor=floor,
         clock_ms=clock_ms,
         now_ms=step.now_ms,
@@ -57,8 +59,12 @@ def queue_work(
         work_id=ids.work_id(case.id, number),
         number=number,
         queue=name,
-        requires={"skills": asked.skills, "languages": asked.languages},
-        asks={"skills": case.skills, "languages": case.languages},
+        requires={
+            "skills": asked.skills,
+            "languages": asked.languages,
+            **plain(asked.wants),
+        },
+        asks={"skills": case.skills, "languages": case.languages, **plain(case.own)},
         language=case.language,
         priority=case.priority,
         tiers=asked.tiers,
@@ -136,7 +142,7 @@ def stay(step: Step, work: Work, reason: str) -> None:
         step=work.step,
         step_at=work.step_at,
         tiers=work.tiers,
-        requires={"skills": work.needs, "languages": work.speaks},
+        requires={"skills": work.needs, "languages": work.speaks, **plain(work.wants)},
         next_ms=work.next_ms,
         reason=reason,
     )

@@ -14,10 +14,14 @@ import msgspec
 
 from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
 from vaxel_router.core.matching import Asks, Matcher, Profile
+from vaxel_router.core.wants import Wants, extra_of
 
 
-class Agent(msgspec.Struct, gc=False):
-    """Somebody who takes work. ``channels``: name → (cost of one work, how many at once)."""
+class Agent(msgspec.Struct, gc=False, omit_defaults=True):
+    """Somebody who takes work. ``channels``: name → (cost of one work, how many at once).
+
+    A field that isn't said has no text for a default: what encodes to nothing is told by identity.
+    """
 
     id: str
     tier: int
@@ -26,8 +30,8 @@ class Agent(msgspec.Struct, gc=False):
     capacity: int
     channels: dict[str, tuple[int, int]]
     present: bool
-    presence: str = "offline"
-    mode: str = "keep"
+    presence: str
+    mode: str
     until_ms: int | None = None
     idle_since_ms: int = 0
     misses: int = 0
@@ -37,7 +41,7 @@ class Agent(msgspec.Struct, gc=False):
     """Pending offers, oldest first."""
 
 
-class Case(msgspec.Struct, gc=False):
+class Case(msgspec.Struct, gc=False, omit_defaults=True):
     """What people see. ``status``: open, waiting_customer, waiting_third_party, …, resolved."""
 
     id: str
@@ -60,9 +64,11 @@ class Case(msgspec.Struct, gc=False):
     work_id: str | None = None
     last_agent: str | None = None
     resolved_ms: int | None = None
+    own: Wants | None = None
+    """What its contact asked for besides skills and languages."""
 
 
-class Work(msgspec.Struct, gc=False):
+class Work(msgspec.Struct, gc=False, omit_defaults=True):
     """One stretch of a case. ``state``: queued, offered, assigned, wrapping."""
 
     id: str
@@ -94,9 +100,12 @@ class Work(msgspec.Struct, gc=False):
     agent_id: str | None = None
     token: str | None = None
     cost: int = 0
+    own: Wants | None = None
+    """What the contact asked for besides; ``wants`` is that at the present step."""
+    wants: Wants | None = None
 
 
-class Offer(msgspec.Struct, gc=False):
+class Offer(msgspec.Struct, gc=False, omit_defaults=True):
     """Work shown to an agent; it holds ``cost`` of the agent's capacity."""
 
     id: str
@@ -111,7 +120,7 @@ class Offer(msgspec.Struct, gc=False):
     sent_ms: int | None = None
 
 
-class Pool(msgspec.Struct):
+class Pool(msgspec.Struct, omit_defaults=True):
     """A closed set of queues and agents."""
 
     name: str
@@ -245,7 +254,14 @@ def work_key(work: Work) -> int:
 
 def asks_of(work: Work) -> Asks:
     """What a work asks for at its present step."""
-    return Asks(work.channel, tuple(work.tiers), tuple(work.needs.items()), tuple(work.speaks))
+    extra = None if work.wants is None else extra_of(work.wants)
+    return Asks(
+        work.channel,
+        tuple(work.tiers),
+        tuple(work.needs.items()),
+        tuple(work.speaks),
+        extra=extra,
+    )
 
 
 def profile_of(agent: Agent) -> Profile:

@@ -118,6 +118,7 @@ class Step:
             self.queue(work.queue),
             skills=work.skills,
             languages=work.languages,
+            own=work.own,
             floor=work.floor if floor is None else floor,
             clock_ms=work.clock_ms,
             now_ms=self.now_ms,

@@ -6,7 +6,7 @@ labels add up, the higher level wins.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vaxel_shared.config.routing import Queue, Rule
@@ -24,6 +24,8 @@ class Choice:
     queue: str
     priority: int
     skills: dict[str, int]
+    more: dict[str, dict[str, int]]
+    """What else an agent must or should bring, by the names of ``Requires``."""
     labels: list[str]
     rule: commands.Rule
     automatic: bool
@@ -54,7 +56,8 @@ def choose(home: Home, rules: Sequence[Rule], automatic: Sequence[str]) -> Choic
         priority=next(
             (item.set.priority for item in counted if item.set.priority is not None), queue.priority
         ),
-        skills=_highest(counted),
+        skills=_merged(counted, "skills", max),
+        more=_more(counted),
         labels=list(dict.fromkeys(labels))[:LABELS_MAX],
         rule=rule,
         automatic=bool(automatic) or queue.automatic,
@@ -76,10 +79,21 @@ def _is_automatic(queue: Queue | None) -> bool:
     return queue is not None and queue.automatic
 
 
-def _highest(rules: Sequence[Rule]) -> dict[str, int]:
-    """The skills of all rules, the higher level of each, by name."""
-    levels: dict[str, int] = {}
+def _more(rules: Sequence[Rule]) -> dict[str, dict[str, int]]:
+    """The limits, lapses and wishes of all rules, the stricter of each; only those that are."""
+    found = {
+        "at_most": _merged(rules, "at_most", min),
+        "lapse_ms": _merged(rules, "lapse_ms", max),
+        "wishes": _merged(rules, "wishes", max),
+    }
+    return {name: values for name, values in found.items() if values}
+
+
+def _merged(rules: Sequence[Rule], key: str, stricter: Callable[[int, int], int]) -> dict[str, int]:
+    """What all rules set under a key, by name: the stricter value of each."""
+    found: dict[str, int] = {}
     for rule in rules:
-        for name, level in rule.set.skills.items():
-            levels[name] = max(level, levels.get(name, 0))
-    return dict(sorted(levels.items()))
+        values: dict[str, int] = getattr(rule.set, key)
+        for name, value in values.items():
+            found[name] = stricter(value, found.get(name, value))
+    return dict(sorted(found.items()))

@@ -69,7 +69,7 @@ def to_command(
         language=spoken,
         queue=choice.queue,
         priority=choice.priority,
-        requires=Requires(skills=choice.skills, languages=asks),
+        requires=Requires(skills=choice.skills, languages=asks, **choice.more),
         labels=choice.labels,
         received_at_ms=received_at_ms(interaction),
         missing=missing,

@@ -53,12 +53,15 @@ class Asked(Pile):
     """The items that ask for the same."""
 
     __slots__ = (
-        "asks", "fits", "get_sums", "index", "lasting", "lasting_at", "ranks", "row", "users",
+        "asks", "fits", "get_sums", "index", "is_ranked", "lasting", "lasting_at", "ranks", "row",
+        "users",
     )  # fmt: skip
 
     def __init__(self, asks: Asks, index: int) -> None:
         super().__init__()
         self.asks = asks
+        self.is_ranked = asks.extra is not None and asks.extra.ranks
+        """Whether such items put agents in an order of their own."""
         self.index = index
         self.users = 0
         """Items of this class, whether they lie here or are held for one agent."""

@@ -280,7 +280,7 @@ class Matcher(Team):
     def is_tied(self, item_id: str, winner: str) -> bool:
         """Whether another agent is as good as the winner, but for the id."""
         item = self.items[item_id]
-        if winner == item.prefer or not self.may_tie(winner):
+        if winner == item.prefer or not (item.asked.is_ranked or self.may_tie(winner)):
             return False
         barred = self._barred(item)
         first, second = (

@@ -14,6 +14,7 @@ PREDICATES = (
     "channel_closed",
     "skill_missing",
     "skill_level",
+    "skill_above",
     "language_missing",
     "presence_offline",
     "presence_away",
@@ -36,14 +37,24 @@ def lasting(profile: Profile, asks: Asks) -> Rejection | None:
         return "not_in_tier", {"tier": profile.tier, "tiers": list(asks.tiers)}
     if not any(channel[0] == asks.channel for channel in profile.channels):
         return "channel_closed", {"channel": asks.channel}
-    if asks.skills:
-        levels = dict(profile.skills)
-        for skill, level in asks.skills:
-            if skill not in levels:
-                return "skill_missing", {"skill": skill}
-            if levels[skill] < level:
-                params = {"skill": skill, "level": levels[skill], "least": level}
-                return "skill_level", params
+    if asks.skills or asks.extra is not None:
+        why = _levels(profile, asks)
+        if why is not None:
+            return why
     if asks.languages and not any(tag in profile.languages for tag in asks.languages):
         return "language_missing", {"languages": list(asks.languages)}
+    return None
+
+
+def _levels(profile: Profile, asks: Asks) -> Rejection | None:
+    """The first predicate about skills that the profile fails."""
+    levels = dict(profile.skills)
+    for skill, least in asks.skills:
+        if skill not in levels:
+            return "skill_missing", {"skill": skill}
+        if levels[skill] < least:
+            return "skill_level", {"skill": skill, "level": levels[skill], "least": least}
+    for skill, most in asks.extra.at_most if asks.extra is not None else ():
+        if levels.get(skill, most) > most:
+            return "skill_above", {"skill": skill, "level": levels[skill], "most": most}
     return None

@@ -9,6 +9,20 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+class Extra(NamedTuple):
+    """What few items ask for beyond the rest: limits, and what makes one agent better."""
+
+    at_most: tuple[tuple[str, int], ...] = ()
+    """By name, the highest level of a skill that whoever takes it may have."""
+    wishes: tuple[tuple[str, int], ...] = ()
+    """By name, what a level of a skill counts for whoever has it."""
+
+    @property
+    def ranks(self) -> bool:
+        """Whether it puts agents in an order of its own, besides ruling some out."""
+        return bool(self.wishes)
+
+
 class Asks(NamedTuple):
     """What an item asks of whoever takes it."""
 
@@ -21,6 +35,8 @@ class Asks(NamedTuple):
     """One of these; none: any."""
     kind: str = ""
     """Keeps items apart that ask for the same; agents don't see it."""
+    extra: Extra | None = None
+    """What is rarely asked for; None: nothing of it."""
 
 
 class Profile(NamedTuple):

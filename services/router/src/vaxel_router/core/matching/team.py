@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from heapq import heapify, heappop, heappush
 from typing import Any
 
+from vaxel_router.core.matching import ranked
 from vaxel_router.core.matching.classes import (
     AVAILABLE,
     CAPACITY_FULL,
@@ -194,6 +195,8 @@ class Team:
 
     def first_of(self, asked: Asked, barred: Collection[str]) -> Entry | None:
         """The least (rank, idle, id) of the agents with room for such an item, but for these."""
+        if asked.is_ranked:
+            return ranked.first_of(self, asked, barred)
         lifted: list[tuple[Crew, tuple[Any, str]]] = []
         found: Entry | None = None
         while (head := self._first_crew(asked)) is not None:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from vaxel_router.core.matching.shapes import Asks, Profile
+from vaxel_router.core.matching.shapes import Asks, Extra, Profile
 
 
 def bits(bitmap: int) -> Iterator[int]:
@@ -52,7 +52,17 @@ class Traits:
             found &= _union(having for level, having in levels.items() if level >= least)
         if asks.languages:
             found &= _any(self._languages, asks.languages)
+        if asks.extra is not None:
+            found &= ~self._above(asks.extra)
         return found
+
+    def _above(self, extra: Extra) -> int:
+        """The profiles with a skill above what is wanted at most."""
+        above = 0
+        for name, most in extra.at_most:
+            levels = self._skills.get(name, {})
+            above |= _union(having for level, having in levels.items() if level > most)
+        return above
 
     def fails(self, asks: Asks) -> Iterator[tuple[str, int]]:
         """For each lasting predicate, in order, the profiles that fail it first."""
@@ -70,6 +80,10 @@ class Traits:
             low |= having ^ rest
         yield "skill_missing", missing
         yield "skill_level", low
+        if asks.extra is not None:
+            above = rest & self._above(asks.extra)
+            rest ^= above
+            yield "skill_above", above
         if asks.languages:
             yield "language_missing", rest & ~_any(self._languages, asks.languages)
 

@@ -66,6 +66,8 @@ def _agent(profile: dict[str, Any]) -> Agent:
             for name, item in sorted(profile.get("channels", {}).items())
         },
         present=profile.get("present", False),
+        presence="offline",
+        mode="keep",
     )
 
 

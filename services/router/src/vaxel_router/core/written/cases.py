@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vaxel_router.core import wants
 from vaxel_router.core.limits import CLOSED_LINKS_MAX, CONVERSATIONS_PER_CASE_MAX
 from vaxel_router.core.state import Case, Pool, World
 from vaxel_router.core.written.common import Handler, Place, case_id_of
@@ -28,6 +29,7 @@ def _case_opened(world: World, pool: Pool, decision: Decision, place: Place) -> 
         last_contact_id=data["contact_id"],
         last_contact_seq=place[0],
         automatic=data.get("automatic", False),
+        own=wants.of(requires),
     )
     pool.counter += 1
     pool.cases[case.id] = case

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vaxel_router.core import wants
 from vaxel_router.core.state import Pool, Work, World, put
 from vaxel_router.core.written.common import (
     MORE_WAITS,
@@ -48,6 +49,8 @@ def _work_queued(world: World, pool: Pool, decision: Decision, _place: Place) ->
         prefer_until_ms=data.get("prefer_until_ms"),
         barred=dict(data.get("barred", {})),
         escalations=data.get("escalations", 0),
+        own=wants.of(data["asks"]),
+        wants=wants.of(data["requires"]),
     )
     case.works, case.work_id, case.queue = data["number"], work_id, data["queue"]
     pool.works[work_id] = work
@@ -62,6 +65,7 @@ def _work_stepped(world: World, pool: Pool, decision: Decision, _place: Place) -
     work.tiers = list(data["tiers"])
     work.needs = dict(sorted(data["requires"].get("skills", {}).items()))
     work.speaks = list(data["requires"].get("languages", []))
+    work.wants = wants.of(data["requires"])
     arm_step(world, pool, work, data.get("next_ms"))
     arm_bars(world, pool, work)
     owed = f"owed:{pool.name}:{work.id}"
