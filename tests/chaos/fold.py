@@ -191,6 +191,9 @@ class Timers:
             self._work(kind, decision, at_ms)
         elif kind.startswith("case."):
             self._case(kind, decision)
+        elif kind == "switch.changed" and decision["data"]["switch"] != "look":
+            name = f"{decision['data']['switch']}:{decision['data'].get('queue') or ''}"
+            self._set(f"switch:{name}", decision["data"].get("until_ms"))
         elif kind == "agent.changed" and "presence" in decision.get("data", {}):
             self._set(f"back:{decision['agent_id']}", decision["data"].get("until_ms"))
 
@@ -204,7 +207,7 @@ class Timers:
 
     def _fire(self, timer: str, at_ms: int, ts_ms: int, partition: int) -> None:
         name = timer.partition(":")[0]
-        if name == "match":  # no deadline: it goes on where a record was full
+        if name in ("match", "look"):  # no deadline: it goes on where a record was full
             return
         due = self.due_ms.pop(timer, None)
         self.fired[name] += 1

@@ -37,6 +37,9 @@ COMMANDS: dict[str, Entry] = {
     "status": Entry("vaxel_cli.commands.status:status", "Queues, agents, topics and lag."),
     "explain": Entry("vaxel_cli.commands.explain:explain", "Why a case went where it went."),
     "agent": Entry("vaxel_cli.commands.agent:agent", "Set an agent away or back."),
+    "switch": Entry(
+        "vaxel_cli.commands.switch:switch", "Close a queue, divert it, call all hands."
+    ),
     "roster": Entry("vaxel_cli.commands.roster:roster", "Who works, and what each can do."),
     "policy": Entry(
         "vaxel_cli.commands.policy:policy", "Check, test, explain, compare and publish a policy."

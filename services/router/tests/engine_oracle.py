@@ -13,7 +13,16 @@ from unittest import mock
 
 import msgspec
 
-from vaxel_router.core import alerts, cases, contacts, offers, queueing, roster, timers
+from vaxel_router.core import (
+    alerts,
+    cases,
+    contacts,
+    offers,
+    queueing,
+    roster,
+    switches,
+    timers,
+)
 from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
 from vaxel_router.core.state import Agent, Pool, Work, World
 from vaxel_router.core.step import Step
@@ -144,8 +153,13 @@ def _waiting(step: Step) -> list[Work]:
     return sorted(waiting, key=lambda work: (-work.priority, work.since_ms, work.order))
 
 
+def _rests(pool: Pool, work: Work) -> bool:
+    """Whether a waiting work isn't offered to anybody."""
+    return work.attempts >= OFFERS_PER_WORK_MAX or f"close:{work.queue}" in pool.switches
+
+
 def _match_work(step: Step, work: Work) -> None:
-    if step.policy is None or work.state != "queued" or work.attempts >= OFFERS_PER_WORK_MAX:
+    if step.policy is None or work.state != "queued" or _rests(step.pool, work):
         return
     winner, explain = account(step.pool, work, step.now_ms)
     while winner is not None:
@@ -162,7 +176,7 @@ def _owed(step: Step, agent: Agent) -> Work | None:
     if f"match:{step.pool.name}:{agent.id}" not in step.world.state.timers:
         return None
     for work in _waiting(step):
-        spent = work.attempts >= OFFERS_PER_WORK_MAX
+        spent = _rests(step.pool, work)
         if not spent and rules_out(step.pool, agent, work, step.now_ms) is None:
             return work
     return None
@@ -172,7 +186,7 @@ def _match_agent(step: Step, agent: Agent) -> None:
     if agent.presence != "available" or step.policy is None:
         return
     for work in _waiting(step):
-        spent = work.state != "queued" or work.attempts >= OFFERS_PER_WORK_MAX
+        spent = work.state != "queued" or _rests(step.pool, work)
         if spent or rules_out(step.pool, agent, work, step.now_ms) is not None:
             continue
         if not step.has_room:
@@ -212,7 +226,7 @@ def both_kinds_of_worlds() -> Iterator[None]:
 
         return chosen
 
-    modules = [queueing, offers, cases, roster, contacts, alerts, timers]
+    modules = [queueing, offers, cases, roster, contacts, alerts, timers, switches]
     patches = [
         mock.patch.object(module, name, either(name))
         for module in modules

@@ -59,7 +59,7 @@ class Traffic:
         kinds = {
             self._contact: 30, self._accept: 22, self._decline: 6, self._sent: 8, self._reply: 22,
             self._end: 6, self._move: 6, self._presence: 7, self._alert: 3, self._repeat: 1,
-            self._profiles: 1.0, self._publish: 0.3,
+            self._profiles: 1.0, self._publish: 0.3, self._switch: 0.8,
         }  # fmt: skip
         (kind,) = draw.choices(list(kinds), list(kinds.values()))
         return kind()
@@ -276,6 +276,18 @@ class Traffic:
         self.library[version] = decode_policy(blob)
         self.blobs.append(blob)
         return version
+
+    def _switch(self) -> bytes:
+        draw, on = self.random, self.random.random() < 0.7
+        kind = draw.choice(("close", "divert", "all_hands"))
+        data: dict[str, Any] = {"switch": kind, "on": on, "queue": draw.choice(QUEUES)}
+        if kind == "all_hands" and draw.random() < 0.5:
+            del data["queue"]
+        if kind == "divert":
+            data["value"] = draw.choice(QUEUES)
+        if on:
+            data |= {"reason": "drill", "until_ms": self.now_ms + draw.choice((60_000, 1_000_000))}
+        return self._command("switch.set", data, kind="supervisor")
 
     def _publish(self) -> bytes:
         version = self.random.choice(self.versions)

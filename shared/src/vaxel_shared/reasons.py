@@ -30,6 +30,11 @@ REJECTIONS = {
 }
 """Why a candidate was ruled out: the first predicate that it failed."""
 
+HELD = {
+    "queue_closed": "its queue is closed",
+}
+"""What keeps a waiting work from everybody alike."""
+
 TERMS = {
     "sticky": "answered this customer last",
     "tier": "in tier (the lowest first)",
@@ -71,6 +76,11 @@ OUTCOMES = {
 def rejection(code: str, params: Mapping[str, Any] | None = None) -> str:
     """Why a candidate was ruled out, e.g. ``skill level too low (skill billing, level 2)``."""
     return _text(REJECTIONS, code, params)
+
+
+def held(code: str, params: Mapping[str, Any] | None = None) -> str:
+    """What keeps a waiting work from everybody."""
+    return _text(HELD, code, params)
 
 
 def term(code: str, value: int) -> str:

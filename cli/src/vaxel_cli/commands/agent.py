@@ -101,16 +101,17 @@ def _set(
     if answer.body["status"] == "pending":
         out.print(f"{label}: asked for, not decided yet; `vaxel agent list` shows it", markup=False)
         return
-    out.print(f"{label} is {presence}" + _besides(answer.body["decisions"]), markup=False)
+    out.print(f"{label} is {presence}" + besides(answer.body["decisions"]), markup=False)
 
 
-def _besides(decisions: list[dict[str, Any]]) -> str:
+def besides(decisions: list[dict[str, Any]]) -> str:
     """What else the router decided because of it."""
     count = Counter(item["type"] for item in decisions)
     words = {
         "work.queued": "given back to the queue",
         "offer.ended": "offer taken back",
         "offer.made": "offered",
+        "work.stepped": "moved on",
     }
     said = [f"{count[type_]} {word}" for type_, word in words.items() if count[type_]]
     return f"; {', '.join(said)}" if said else ""

@@ -125,6 +125,9 @@ def _now(live: Data, case: Data, names: Names) -> Data:
         now["next_at"] = iso_ms(work["next_ms"]) if work.get("next_ms") else None
         now["why_not_yet"] = explained(why, names)
         now["text"] = f"waits in {work['queue']} at position {live.get('position')}"
+        if (held := live.get("held")) is not None:
+            params = {name: value for name, value in held.items() if name != "code"}
+            now["text"] += f": {reasons.held(held['code'], params)}"
     else:
         now["text"] = f"{work['state']}" + (f" to {called(now['agent'])}" if now["agent"] else "")
     return {name: value for name, value in now.items() if value is not None}

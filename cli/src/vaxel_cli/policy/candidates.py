@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from vaxel_router.core.eligibility import choose, reject
-from vaxel_router.core.policy import Policy, plan
+from vaxel_router.core.policy import Policy, plan, waived
 from vaxel_router.core.state import Agent, Pool, Work
 
 CHANGES_MAX = 12
@@ -127,6 +127,7 @@ def later_scene(scene: Scene, now_ms: int) -> Scene:
         scene.policy.queue(work.queue),
         skills=work.skills, languages=work.languages, own=work.own, floor=work.floor,
         clock_ms=work.clock_ms, now_ms=now_ms,
+        waived=waived(scene.policy, scene.pool.switches, work.queue),
     )  # fmt: skip
     aged = msgspec.structs.replace(
         work,

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from vaxel_cli.policy import seen
 from vaxel_cli.policy.incoming import Desk
-from vaxel_cli.policy.scenario import Expectation, Loaded, Scenario, Step
+from vaxel_cli.policy.scenario import Expectation, Loaded, Scenario, Step, SwitchStep
 from vaxel_cli.policy.seen import Seen
 from vaxel_cli.policy.stage import Stage
 from vaxel_shared import reasons
@@ -140,12 +140,22 @@ class _Play:
             self._come_in(step)
         elif step.wait is not None:
             self._stage.wait(step.wait)
+        elif step.switch is not None:
+            self._judge(step, path, verb, self._switch(step.switch))
         elif verb in ("away", "offline", "back"):
             presence = {"back": "available"}.get(verb, verb)
             self._presence(getattr(step, verb), presence, step.mode)
         else:
             made = _ACTS[verb](self, self._contact(getattr(step, verb)), step)
             self._judge(step, path, verb, made)
+
+    def _switch(self, asked: SwitchStep) -> list[wire.Decision]:
+        data: dict[str, Any] = {"switch": asked.on or asked.off, "on": asked.on is not None}
+        data |= _given(queue=asked.queue, value=asked.to)
+        if asked.on is not None:
+            data |= {"reason": "scenario", "until_ms": self._stage.now_ms + asked.for_ms}
+        pool = asked.pool or self._deployment.routing.pools[0].name
+        return self._stage.ask("switch.set", pool, actor=SUPERVISOR, data=data)
 
     def _come_in(self, step: Step) -> None:
         contact = step.contact or step.ready
@@ -170,7 +180,8 @@ class _Play:
         if got != step.refused:
             line = self._document.line((*path, "refused" if step.refused else verb))
             notes = [reasons.refusal(got, refusal.data.get("params"))] if refusal and got else []
-            what = f"{verb} {getattr(step, verb)}"
+            about = getattr(step, verb)
+            what = f"{verb} {about}" if isinstance(about, str) else verb
             expected = f"refused: {step.refused}" if step.refused else "taken"
             said = f"refused: {got}" if got else "taken"
             self._failures.append(Failure(line, what, expected, said, notes))

@@ -113,6 +113,25 @@ class AgentExpectation(ConfigModel):
     """In hand."""
 
 
+class SwitchStep(ConfigModel):
+    """A switch, turned by a supervisor: ``on`` for a time, or ``off``."""
+
+    on: Literal["close", "divert", "all_hands"] | None = None
+    off: Literal["close", "divert", "all_hands"] | None = None
+    pool: str | None = None
+    """Left out, the first."""
+    queue: str | None = None
+    to: str | None = None
+    """Where `divert` leads to."""
+    for_ms: Duration = Field(default=3_600_000, alias="for")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> SwitchStep:
+        if (self.on is None) == (self.off is None):
+            raise ValueError("a switch goes `on` or `off`")
+        return self
+
+
 class Step(Located):
     """One thing that happens, and what must hold right after it. One verb, or none."""
 
@@ -137,6 +156,7 @@ class Step(Located):
     """An agent; `mode` says what becomes of the work in hand."""
     offline: str | None = None
     back: str | None = None
+    switch: SwitchStep | None = None
     by: str | None = None
     then: Literal["open", "waiting", "resolved"] | None = None
     tier: int | None = None
@@ -184,6 +204,7 @@ VERBS: dict[str, frozenset[str]] = {
     "away": frozenset({"mode"}),
     "offline": frozenset({"mode"}),
     "back": frozenset(),
+    "switch": frozenset({"refused"}),
 }
 """What may happen, and which other keys belong to it."""
 _MODIFIERS = frozenset().union(*VERBS.values())

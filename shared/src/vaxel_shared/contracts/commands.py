@@ -210,9 +210,15 @@ class SwitchSet(Contract):
     """A queue closed, a diversion, all hands: with reason and end."""
 
     switch: str
+    """``close`` a queue, ``divert`` it to another, ``all_hands``: its skills are waived."""
+    queue: str | None = None
+    """Which; for ``all_hands`` left out: every queue of the pool."""
     value: str | None = None
+    """Where it is diverted to."""
+    on: bool = True
     reason: str | None = None
     until_ms: int | None = None
+    """When it ends by itself; whatever is switched on must say so."""
 
 
 class SlaAlert(Contract):

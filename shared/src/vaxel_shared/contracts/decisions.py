@@ -110,6 +110,17 @@ class Reason(Contract):
     reason: str | None = None
 
 
+class SwitchChanged(Contract):
+    """A switch is on until an instant, or off; ``look``: a full record left something to do."""
+
+    switch: str | None = None
+    queue: str | None = None
+    value: str | None = None
+    on: bool = True
+    reason: str | None = None
+    until_ms: int | None = None
+
+
 class CaseContact(Contract):
     """``case.opened``, ``case.joined``, ``case.reopened``: a contact, and what came of it."""
 
@@ -196,10 +207,14 @@ class WorkQueued(Contract):
     barred: dict[str, int] = Field(default_factory=dict)
     """Agents who may not have it until an instant."""
     escalations: int = 0
+    home: str | None = None
+    """The queue that it was meant for, where another took it."""
+    detour: str | None = None
+    """Why another took it: ``divert``."""
 
 
 class WorkStepped(Contract):
-    """Waiting widened it: another step of the queue, or the fall-back languages."""
+    """Waiting widened it: another step of the queue, another queue, the fall-back languages."""
 
     step: int
     step_at: str
@@ -207,6 +222,9 @@ class WorkStepped(Contract):
     requires: Requires
     next_ms: int | None = None
     reason: str
+    queue: str | None = None
+    """Where it waits from here on, if that changed; its steps begin anew there."""
+    clock_ms: int | None = None
 
 
 class WorkEscalated(Contract):
@@ -316,7 +334,7 @@ DATA: dict[str, type[Contract]] = {
     "roster.adopted": RosterAdopted,
     "agent.changed": AgentChanged,
     "agent.removed": Reason,
-    "switch.changed": Reason,
+    "switch.changed": SwitchChanged,
     "case.opened": CaseContact,
     "case.joined": CaseContact,
     "case.reopened": CaseContact,

@@ -37,6 +37,7 @@ class Action(StrEnum):
     CASE_ESCALATE = "case.escalate"
     CASE_DRAFT = "case.draft"
     AGENT_PRESENCE = "agent.presence"
+    SWITCH_SET = "switch.set"
     CHANGE_READ = "change.read"
     DEMO_SEND = "demo.send"
     SELF_READ = "self.read"
@@ -95,6 +96,7 @@ _AGENT: dict[Action, frozenset[Relation]] = {
     Action.OFFER_ANSWER: _MINE,
     **dict.fromkeys(_HANDS, _HELD),
     Action.AGENT_PRESENCE: _MINE,
+    Action.SWITCH_SET: _NONE,
     Action.DEMO_SEND: _NONE,
 }
 

@@ -134,6 +134,28 @@ class Presence(Request):
     reason: Code | None = None
 
 
+class Switch(Request):
+    """A switch, on with a reason and an end, or off before it."""
+
+    pool: Name | None = Field(default=None, description="Left out, the caller's own.")
+    switch: Literal["close", "divert", "all_hands"]
+    queue: Name | None = Field(default=None, description="For `all_hands` left out: every queue.")
+    to: Name | None = Field(default=None, description="Where `divert` leads to.")
+    on: bool = True
+    until: AwareDatetime | None = None
+    reason: Code | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Switch:
+        if self.queue is None and self.switch != "all_hands":
+            raise ValueError("name the queue")
+        if self.on and (self.until is None or self.reason is None):
+            raise ValueError("what is switched on needs `until` and a `reason`")
+        if self.on and (self.to is None) == (self.switch == "divert"):
+            raise ValueError("`to` belongs to `divert`, and to nothing else")
+        return self
+
+
 class CasesQuery(Request):
     """Which cases."""
 

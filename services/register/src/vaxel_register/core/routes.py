@@ -79,6 +79,10 @@ ROUTES: tuple[Route, ...] = (
         "Agents as the router sees them right now.",
     ),
     _read(
+        "switches_live", "/switches/live", Action.QUEUE_READ, views.Live,
+        "Switches that are on, as the router sees them right now.",
+    ),
+    _read(
         "inbox", "/agents/{id}/inbox", Action.INBOX_READ, views.Inbox,
         "An agent's pending offers and work in hand.",
     ),
@@ -155,5 +159,9 @@ ROUTES: tuple[Route, ...] = (
     _write(
         "presence", "/agents/{id}/presence", Action.AGENT_PRESENCE, requests.Presence,
         "Say whether an agent takes work.",
+    ),
+    _write(
+        "switch", "/switches", Action.SWITCH_SET, requests.Switch,
+        "Close a queue, divert it, or call all hands: until an instant, or no longer.",
     ),
 )  # fmt: skip

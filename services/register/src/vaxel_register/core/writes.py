@@ -68,6 +68,10 @@ def data_of(request: requests.Request, stored: Stored | None) -> tuple[str, dict
         case requests.Presence():
             kind, data = "agent.presence", {"presence": request.presence, "mode": request.mode}
             data |= {"until_ms": _ms(request.until), "reason": request.reason}
+        case requests.Switch():
+            kind, data = "switch.set", {"switch": request.switch, "queue": request.queue}
+            data |= {"value": request.to, "on": request.on}
+            data |= {"until_ms": _ms(request.until), "reason": request.reason}
         case _:
             raise TypeError(f"no command is made of {type(request).__name__}")
     return kind, DATA[kind].model_validate(data).to_dict()

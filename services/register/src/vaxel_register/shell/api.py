@@ -40,6 +40,7 @@ def api_routes(edge: Edge, by: Handlers) -> list[web.RouteDef]:
         "queues_live": by.reads.queues_live,
         "agents": by.reads.agents,
         "agents_live": by.reads.agents_live,
+        "switches_live": by.reads.switches_live,
         "inbox": by.reads.inbox,
         "command": by.reads.command,
         "deadletters": by.reads.deadletters,
@@ -59,6 +60,7 @@ def api_routes(edge: Edge, by: Handlers) -> list[web.RouteDef]:
             ("reply", "note", "resolve", "wait", "transfer", "escalate"), by.posts.on_case
         ),
         "presence": by.posts.presence,
+        "switch": by.posts.switch,
     }
     served = [edge.serve(route, handlers[route.name]) for route in ROUTES]
     return [*served, web.route("*", "/api/{rest:.*}", _elsewhere)]

@@ -10,7 +10,7 @@ from aiohttp import web
 from vaxel_register.core import present
 from vaxel_register.core.access import Principal, Role, relation
 from vaxel_register.core.limits import IDEMPOTENCY_CHARS_MAX
-from vaxel_register.core.requests import Answer, Presence, Request, Write
+from vaxel_register.core.requests import Answer, Presence, Request, Switch, Write
 from vaxel_register.core.routes import BASE
 from vaxel_register.core.timeline import own_reasons
 from vaxel_register.core.writes import body_sha256, data_of, make_command, outcome, text_of
@@ -86,6 +86,20 @@ class Posts:
             pool=row["pool"],
             data=data,
             agent_id=agent_id,
+        )
+        return await self._submit(call, command, asked)
+
+    async def switch(self, call: Call) -> web.Response:
+        """Close a queue, divert it, call all hands; or end that."""
+        request = call.took(Switch)
+        pool = request.pool or call.principal.pool
+        if pool is None:
+            raise Refusal(422, "pool_missing", "name the `pool`: the token belongs to none")
+        call.need(relation(call.principal, pool=pool))
+        asked = _asked(call, request)
+        type_, data = data_of(request, None)
+        command = make_command(
+            call.principal, id_=_command_id(call, asked, pool), type_=type_, pool=pool, data=data
         )
         return await self._submit(call, command, asked)
 

@@ -181,6 +181,10 @@ class Reads:
         call.need(how)
         return row
 
+    async def switches_live(self, call: Call) -> web.Response:
+        """What is switched on."""
+        return await self._live_list(call, "switches")
+
     async def _live_list(self, call: Call, what: str) -> web.Response:
         call.need(relation(call.principal, pool=call.principal.pool))
         body = await self._live.get(what)

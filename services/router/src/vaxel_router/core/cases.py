@@ -246,8 +246,10 @@ def _raise_tier(step: Step, work: Work, floor: int, reason: str) -> None:
             reason="escalated",
             since_ms=since_ms,
             clock_ms=clock_ms,
+            queue=work.queue,
             floor=floor,
             escalations=count,
+            settled=True,
         )
     elif work.offer_id is not None:
         freed = step.pool.agents[step.pool.offers[work.offer_id].agent_id]
@@ -283,7 +285,7 @@ def assign(step: Step, command: Command) -> None:
         since_ms = work.since_ms
         freed, work = close_work(step, work, "override"), None
     if work is None:
-        work = queue_work(step, case, reason="override", since_ms=since_ms)
+        work = queue_work(step, case, reason="override", since_ms=since_ms, settled=True)
     step.emit(
         "work.assigned",
         case_id=case.id,

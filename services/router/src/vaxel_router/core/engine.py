@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from vaxel_router.core import alerts, cases, contacts, offers, roster, timers
+from vaxel_router.core import alerts, cases, contacts, offers, roster, switches, timers
 from vaxel_router.core.apply import UNREMEMBERED, finish_batch, is_kept, remember
 from vaxel_router.core.authority import check
 from vaxel_router.core.limits import BODY_BYTES_MAX, DAY_MS, MEMORY_DAYS
@@ -38,6 +38,7 @@ HANDLERS: dict[str, Handler] = {
     "agent.presence": roster.presence,
     "roster.set": roster.set_roster,
     "policy.publish": roster.publish_policy,
+    "switch.set": switches.set_switch,
     "sla.alert": alerts.sla_alert,
     "delivery.result": offers.delivery_result,
 }

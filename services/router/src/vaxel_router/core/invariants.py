@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vaxel_router.core.eligibility import reject, used
-from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
-from vaxel_router.core.state import Pool, World, profile_of
+from vaxel_router.core.state import Pool, World, is_matched, profile_of
 
 
 def one_owner_at_a_time(_world: World, pool: Pool) -> list[str]:
@@ -33,14 +32,17 @@ def capacity_never_exceeded(_world: World, pool: Pool, overridden: frozenset[str
 
 
 def every_deadline_has_a_timer(world: World, pool: Pool) -> list[str]:
-    """Offers, wrap-ups, waiting steps and absences end by themselves."""
+    """Offers, wrap-ups, waiting steps, absences and switches end by themselves."""
     wanted = {f"offer:{pool.name}:{o.id}": o.expires_ms for o in pool.offers.values()}
     for work in pool.works.values():
-        if work.state == "queued" and work.next_ms is not None:
+        rests = work.queue in pool.shut
+        if work.state == "queued" and work.next_ms is not None and not rests:
             wanted[f"step:{pool.name}:{work.id}"] = work.next_ms
     for agent in pool.agents.values():
         if agent.until_ms is not None:
             wanted[f"back:{pool.name}:{agent.id}"] = agent.until_ms
+    for key, switch in pool.switches.items():
+        wanted[f"switch:{pool.name}:{key}"] = switch.until_ms
     wrapping = [w for w in pool.works.values() if w.state == "wrapping"]
     missing = [key for key, due in wanted.items() if world.state.timers.get(key) != due]
     return missing + [
@@ -56,7 +58,7 @@ def nothing_waits_while_somebody_could(world: World, pool: Pool) -> list[str]:
         work.id
         for work in pool.works.values()
         if work.state == "queued"
-        and work.attempts < OFFERS_PER_WORK_MAX
+        and is_matched(pool, work)
         and any(
             reject(pool, agent, work, world.state.now_ms) is None for agent in pool.agents.values()
         )
@@ -66,7 +68,7 @@ def nothing_waits_while_somebody_could(world: World, pool: Pool) -> list[str]:
 def waiting_index_is_true(world: World, pool: Pool) -> list[str]:
     """What waits in the matcher is what is queued, in its order; and it knows who has what."""
     matcher = world.matchers[pool.name]
-    waiting = [w.id for w in world.waiting(pool) if w.attempts < OFFERS_PER_WORK_MAX]
+    waiting = [w.id for w in world.waiting(pool) if is_matched(pool, w)]
     wrong = [] if matcher.in_order() == waiting else sorted({*matcher.in_order()} ^ {*waiting})
     for agent in pool.agents.values():
         seat = matcher.seats[agent.id]

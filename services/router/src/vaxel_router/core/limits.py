@@ -59,6 +59,12 @@ OFFERS_PER_WORK_MAX = 1_000
 ESCALATIONS_MAX = 6
 """Escalations a work, then it stays where it is."""
 
+SWITCH_MS_MAX = 31 * 86_400_000
+"""The longest that a switch is on: what lasts longer is a policy."""
+
+DETOURS_MAX = 10
+"""Queues that work is sent on through before it waits where it is."""
+
 CLOSED_LINKS_MAX = 200_000
 """Conversations whose closed case is still known, so that a later contact links to it."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from vaxel_router.core.policy import Plan
 from vaxel_router.core.queueing import end_offer, match_agent, match_work, release_reserved
 from vaxel_router.core.state import Offer, Work
 from vaxel_router.core.step import Refused, Step
@@ -66,17 +69,7 @@ def step_work(step: Step, work: Work, reason: str) -> bool:
     )
     if not same:
         before = work.tiers
-        step.emit(
-            "work.stepped",
-            case_id=work.case_id,
-            work_id=work.id,
-            step=now.step,
-            step_at=now.step_at,
-            tiers=now.tiers,
-            requires={"skills": now.skills, "languages": now.languages, **plain(now.wants)},
-            next_ms=now.next_ms,
-            reason=reason,
-        )
+        _stepped(step, work, now, reason)
         if reason == "wait" and max(now.tiers, default=0) > max(before, default=0):
             step.emit(
                 "work.escalated",
@@ -88,6 +81,28 @@ def step_work(step: Step, work: Work, reason: str) -> bool:
                 reason="wait",
             )
     return not same
+
+
+def move_work(step: Step, work: Work, queue: str, reason: str) -> None:
+    """Let a waiting work wait in another queue: it keeps its age, and begins that queue's steps."""
+    clock_ms = step.now_ms
+    now = step.plan_in(queue, work, work.floor, clock_ms)
+    _stepped(step, work, now, reason, queue=queue, clock_ms=clock_ms)
+
+
+def _stepped(step: Step, work: Work, now: Plan, reason: str, **moved: Any) -> None:
+    step.emit(
+        "work.stepped",
+        case_id=work.case_id,
+        work_id=work.id,
+        step=now.step,
+        step_at=now.step_at,
+        tiers=now.tiers,
+        requires={"skills": now.skills, "languages": now.languages, **plain(now.wants)},
+        next_ms=now.next_ms,
+        reason=reason,
+        **moved,
+    )
 
 
 AWAY_MS_MIN = 10_000

@@ -5,7 +5,7 @@ The shape is :class:`vaxel_shared.config.routing.Pool`; a test holds both togeth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import cached_property
 
 import msgspec
@@ -86,6 +86,13 @@ class Policy(msgspec.Struct, frozen=True):
         return next((queue for queue in self.queues if queue.name == name), None)
 
 
+def waived(policy: Policy, switches: Container[str], queue: str) -> list[int] | None:
+    """The tiers that may take a queue's work whatever their skills; None: no hands are called."""
+    if "all_hands:" not in switches and f"all_hands:{queue}" not in switches:
+        return None
+    return sorted({tier for one in policy.queues for step in one.steps for tier in step.tiers})
+
+
 Library = Mapping[str, Policy]
 """Policies by version (the sha256 of their blob). The shell fills it before it steps."""
 
@@ -128,11 +135,13 @@ def plan(
     clock_ms: int,
     now_ms: int,
     own: Wants | None = None,
+    waived: list[int] | None = None,
 ) -> Plan:
     """What a work asks for that has waited since ``clock_ms``.
 
     ``skills``, ``languages`` and ``own`` are the contact's; ``floor`` is the least tier that it was
-    escalated to. Without a queue nobody may take it: it waits for a policy that has one.
+    escalated to; ``waived`` are the tiers that may take it whatever their skills, where all hands
+    are called. Without a queue nobody may take it: it waits for a policy that has one.
     """
     if queue is None:
         return Plan(0, "", [], skills, languages, None, own)
@@ -151,9 +160,12 @@ def plan(
             spoken += [tag for tag in queue.language_fallback.to if tag not in spoken]
         else:
             edges.append(clock_ms + queue.language_fallback.after_ms)
-    tiers = sorted(tier for tier in set(step.tiers) if tier >= floor) or [floor]
+    among = set(step.tiers) if waived is None else set(waived)
+    tiers = sorted(tier for tier in among if tier >= floor) or [floor]
     wants = None
-    if own is not None or not queue.is_plain:
+    if waived is not None:
+        wanted = {}
+    elif own is not None or not queue.is_plain:
         wants, lapses = _more(queue, step, own, wanted, age_ms)
         edges += [clock_ms + lapse_ms for lapse_ms in lapses]
     final = dict(sorted(wanted.items()))

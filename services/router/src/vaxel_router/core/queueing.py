@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Any
 
 from vaxel_router.core.eligibility import choose_waiting
-from vaxel_router.core.policy import plan
 from vaxel_router.core.state import Agent, Case, Work, work_key
 from vaxel_router.core.step import Step
 from vaxel_router.core.wants import plain
@@ -33,24 +32,20 @@ def queue_work(
     barred: dict[str, int] | None = None,
     floor: int = 1,
     escalations: int = 0,
+    settled: bool = False,
 ) -> Work:
     """New work for a case: it waits, ready to be matched.
 
     ``since_ms`` is its age, which orders it; ``clock_ms`` is when it began to wait, which moves it
     through the queue's steps (left out: now). ``prefer_agent`` has it reserved for ``prefer_ms``.
+    ``settled``: it waits in that very queue, wherever the queue's work is sent now.
     """
     name = queue if queue is not None else case.queue
-    found = step.queue(name)
+    home, detour = case.queue if settled else name, None
+    if not settled:
+        name, detour = step.destination(name)
     clock_ms = clock_ms if clock_ms is not None else step.now_ms
-    asked = plan(
-        found,
-        skills=case.skills,
-        languages=case.languages,
-        own=case.own,
-        floor=floor,
-        clock_ms=clock_ms,
-        now_ms=step.now_ms,
-    )
+    asked = step.plan_in(name, case, floor, clock_ms)
     number = case.works + 1
     prefer = prefer_agent if prefer_agent in step.pool.agents else None
     step.emit(
@@ -79,6 +74,8 @@ def queue_work(
         prefer_until_ms=step.person_ms + prefer_ms if prefer is not None else None,
         barred=barred or None,
         escalations=escalations or None,
+        home=home if home != name else None,
+        detour=detour,
     )
     return step.pool.works[ids.work_id(case.id, number)]
 

@@ -195,6 +195,7 @@ def _give_back(step: Step, work: Work, reason: str) -> None:
         queue=work.queue,
         floor=work.floor,
         escalations=work.escalations,
+        settled=True,
     )
     match_work(step, back)
 

@@ -68,6 +68,21 @@ class Case(msgspec.Struct, gc=False, omit_defaults=True):
     """What its contact asked for besides skills and languages."""
 
 
+class Switch(msgspec.Struct, gc=False):
+    """What somebody turned on, until when; ``value`` is the queue that a diversion leads to."""
+
+    until_ms: int
+    reason: str
+    value: str | None = None
+
+
+class Shut(msgspec.Struct, gc=False):
+    """A queue that takes nobody's time: since when, and until when as far as is known."""
+
+    since_ms: int
+    until_ms: int
+
+
 class Work(msgspec.Struct, gc=False, omit_defaults=True):
     """One stretch of a case. ``state``: queued, offered, assigned, wrapping."""
 
@@ -136,6 +151,10 @@ class Pool(msgspec.Struct, omit_defaults=True):
     """Conversation → its closed case."""
     works: dict[str, Work] = {}
     offers: dict[str, Offer] = {}
+    switches: dict[str, Switch] = {}
+    """``close:<queue>``, ``divert:<queue>``, ``all_hands:<queue>`` or ``all_hands:``."""
+    shut: dict[str, Shut] = {}
+    """Queues whose work waits without being offered."""
 
 
 class State(msgspec.Struct):
@@ -275,9 +294,14 @@ def profile_of(agent: Agent) -> Profile:
     )
 
 
-def put(matcher: Matcher, work: Work, now_ms: int) -> None:
-    """Let a queued work wait in the matcher, unless it was offered too often to be matched."""
-    if work.attempts < OFFERS_PER_WORK_MAX:
+def is_matched(pool: Pool, work: Work) -> bool:
+    """Whether a queued work may be offered: its queue is open, and it wasn't too often."""
+    return work.attempts < OFFERS_PER_WORK_MAX and work.queue not in pool.shut
+
+
+def put(matcher: Matcher, pool: Pool, work: Work, now_ms: int) -> None:
+    """Let a queued work wait in the matcher, if it may be offered."""
+    if is_matched(pool, work):
         matcher.put(
             work.id,
             asks_of(work),
@@ -304,5 +328,5 @@ def _matcher(pool: Pool, now_ms: int) -> Matcher:
             matcher.hold(agent.id, offer.channel, offer.cost)
     for work in pool.works.values():
         if work.state == "queued":
-            put(matcher, work, now_ms)
+            put(matcher, pool, work, now_ms)
     return matcher

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from vaxel_router.core.apply import apply
-from vaxel_router.core.limits import BATCH_BYTES_MAX, DECISIONS_MAX
+from vaxel_router.core.limits import BATCH_BYTES_MAX, DECISIONS_MAX, DETOURS_MAX
 from vaxel_router.core.matching import Matcher
-from vaxel_router.core.policy import Library, Plan, Policy, Queue, plan
+from vaxel_router.core.policy import Library, Plan, Policy, Queue, plan, waived
 from vaxel_router.core.state import Agent, Case, Pool, Work, World
 from vaxel_shared.contracts import wire
 
@@ -114,15 +114,35 @@ class Step:
 
     def plan(self, work: Work, floor: int | None = None) -> Plan:
         """What a work asks for at its present age; ``floor`` as if it were escalated so far."""
+        floor = work.floor if floor is None else floor
+        return self.plan_in(work.queue, work, floor, work.clock_ms)
+
+    def plan_in(self, queue: str, asked: Work | Case, floor: int, clock_ms: int) -> Plan:
+        """What work asks for in a queue where it has waited since ``clock_ms``."""
+        now_ms, shut = self.now_ms, self.pool.shut.get(queue)
+        if shut is not None:  # its steps rest
+            now_ms = max(clock_ms, min(now_ms, shut.since_ms))
+        switches, policy = self.pool.switches, self.policy
         return plan(
-            self.queue(work.queue),
-            skills=work.skills,
-            languages=work.languages,
-            own=work.own,
-            floor=work.floor if floor is None else floor,
-            clock_ms=work.clock_ms,
-            now_ms=self.now_ms,
+            self.queue(queue),
+            skills=asked.skills,
+            languages=asked.languages,
+            own=asked.own,
+            floor=floor,
+            clock_ms=clock_ms,
+            now_ms=now_ms,
+            waived=waived(policy, switches, queue) if switches and policy is not None else None,
         )
+
+    def destination(self, queue: str) -> tuple[str, str | None]:
+        """Where work for a queue goes now, and why not to that queue itself."""
+        found, why = queue, None
+        for _ in range(DETOURS_MAX):
+            switch = self.pool.switches.get(f"divert:{found}")
+            if switch is None or switch.value is None:
+                break
+            found, why = switch.value, "divert"
+        return found, why
 
     def case(self, command: wire.Command) -> Case:
         """The case that a command speaks of. Raises Refused."""

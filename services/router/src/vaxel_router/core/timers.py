@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from vaxel_router.core import cases, offers, roster
+from collections.abc import Callable
+
+from vaxel_router.core import cases, offers, roster, switches
 from vaxel_router.core.queueing import match_work, stay
 from vaxel_router.core.step import Step
 
 
 def fire(step: Step, kind: str, name: str) -> None:
     """Fire the timer ``kind:name`` of the step's pool."""
-    pool = step.pool
-    match kind:
-        case "offer":
-            offers.expire(step, pool.offers[name])
-        case "step":
-            _widen(step, name, "wait")
-        case "free":
-            _widen(step, name, "bar_ended")
-        case "owed":
-            _widen(step, name, "matching")
-        case "wrap":
-            cases.end_wrap_up(step, pool.works[name])
-        case "back":
-            roster.come_back(step, pool.agents[name])
-        case "wake":
-            cases.take_up(step, pool.cases[name], "woken")
-        case "close":
-            cases.close(step, pool.cases[name])
-        case "match":
-            roster.go_on(step, pool.agents[name])
-        case _:
-            raise AssertionError(kind)
+    KINDS[kind](step, name)
 
 
 def _widen(step: Step, work_id: str, reason: str) -> None:
@@ -39,3 +20,19 @@ def _widen(step: Step, work_id: str, reason: str) -> None:
     if not offers.step_work(step, work, reason):
         stay(step, work, reason)
     match_work(step, work)
+
+
+KINDS: dict[str, Callable[[Step, str], None]] = {
+    "offer": lambda step, name: offers.expire(step, step.pool.offers[name]),
+    "step": lambda step, name: _widen(step, name, "wait"),
+    "free": lambda step, name: _widen(step, name, "bar_ended"),
+    "owed": lambda step, name: _widen(step, name, "matching"),
+    "wrap": lambda step, name: cases.end_wrap_up(step, step.pool.works[name]),
+    "back": lambda step, name: roster.come_back(step, step.pool.agents[name]),
+    "wake": lambda step, name: cases.take_up(step, step.pool.cases[name], "woken"),
+    "close": lambda step, name: cases.close(step, step.pool.cases[name]),
+    "match": lambda step, name: roster.go_on(step, step.pool.agents[name]),
+    "switch": switches.end,
+    "look": switches.go_on,
+}
+"""What each kind of timer does to what it is named after."""

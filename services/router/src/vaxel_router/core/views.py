@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vaxel_router.core import switches as switching
 from vaxel_router.core.eligibility import choose, used
 from vaxel_router.core.state import Case, Pool, Work, World, work_key
 
@@ -36,7 +37,14 @@ def _case(world: World, pool: Pool, found: Case) -> dict[str, Any]:
         "why_not_yet": choose(pool, work, world.state.now_ms).explain
         if work is not None and waits
         else None,
+        "held": _held(pool, work) if work is not None and waits else None,
     }
+
+
+def _held(pool: Pool, work: Work) -> dict[str, Any] | None:
+    """What keeps a waiting work from everybody alike."""
+    shut = pool.shut.get(work.queue)
+    return None if shut is None else {"code": "queue_closed", "until_ms": shut.until_ms}
 
 
 def _work(work: Work) -> dict[str, Any]:
@@ -82,6 +90,11 @@ def queues(world: World) -> list[dict[str, Any]]:
                 oldest = row.get("oldest_since_ms", work.clock_ms)
                 row["oldest_since_ms"] = min(oldest, work.clock_ms)
     return [rows[key] for key in sorted(rows)]
+
+
+def switches(world: World) -> list[dict[str, Any]]:
+    """The switches that are on, by pool and name."""
+    return [row for pool in world.state.pools.values() for row in switching.active(pool)]
 
 
 def agents(world: World) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ class LiveApi:
             web.get("/v1/cases/{case_id}", self._case),
             web.get("/v1/queues", self._queues),
             web.get("/v1/agents", self._agents),
+            web.get("/v1/switches", self._switches),
         ]
 
     async def _case(self, request: web.Request) -> web.Response:
@@ -53,6 +54,9 @@ class LiveApi:
 
     async def _agents(self, _request: web.Request) -> web.Response:
         return await self._rows("agents", views.agents)
+
+    async def _switches(self, _request: web.Request) -> web.Response:
+        return await self._rows("switches", views.switches)
 
     async def _rows(self, name: str, view: Callable[[World], Rows]) -> web.Response:
         rows: Rows = []

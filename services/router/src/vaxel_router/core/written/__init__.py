@@ -3,7 +3,7 @@
 It never judges and never computes what a decision could have said: it writes down what it states.
 """
 
-from vaxel_router.core.written import agents, cases, offers, works
+from vaxel_router.core.written import agents, cases, offers, queues, works
 from vaxel_router.core.written.common import Handler, Place
 
 __all__ = ["HANDLERS", "Handler", "Place"]
@@ -13,5 +13,6 @@ HANDLERS: dict[str, Handler] = {
     **cases.HANDLERS,
     **works.HANDLERS,
     **offers.HANDLERS,
+    **queues.HANDLERS,
 }
 """Type of a decision → what it changes."""

@@ -23,10 +23,10 @@ once fire by their names, and ``match:`` comes before ``owed:``.
 
 
 def arm_step(world: World, pool: Pool, work: Work, next_ms: int | None) -> None:
-    """Set the time of a work's next step; None: there is none."""
+    """Set the time of a work's next step; None: none. It rests while the queue is shut."""
     work.next_ms = next_ms
     key = f"step:{pool.name}:{work.id}"
-    if next_ms is None:
+    if next_ms is None or work.queue in pool.shut:
         world.disarm(key)
     else:
         world.arm(key, next_ms)

@@ -59,7 +59,7 @@ def _offer_ended(world: World, pool: Pool, decision: Decision, _place: Place) ->
         # An accepted one is assigned by the very next decision, and keeps what it holds.
         matcher = world.matchers[pool.name]
         matcher.free(agent.id, offer.channel, offer.cost)
-        put(matcher, work, world.state.now_ms)
+        put(matcher, pool, work, world.state.now_ms)
         arm_step(world, pool, work, work.next_ms)
         arm_bars(world, pool, work)
 

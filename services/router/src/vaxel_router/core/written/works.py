@@ -52,9 +52,9 @@ def _work_queued(world: World, pool: Pool, decision: Decision, _place: Place) ->
         own=wants.of(data["asks"]),
         wants=wants.of(data["requires"]),
     )
-    case.works, case.work_id, case.queue = data["number"], work_id, data["queue"]
+    case.works, case.work_id, case.queue = data["number"], work_id, data.get("home", work.queue)
     pool.works[work_id] = work
-    put(world.matchers[pool.name], work, world.state.now_ms)
+    put(world.matchers[pool.name], pool, work, world.state.now_ms)
     arm_step(world, pool, work, data.get("next_ms"))
     arm_bars(world, pool, work)
 
@@ -66,6 +66,8 @@ def _work_stepped(world: World, pool: Pool, decision: Decision, _place: Place) -
     work.needs = dict(sorted(data["requires"].get("skills", {}).items()))
     work.speaks = list(data["requires"].get("languages", []))
     work.wants = wants.of(data["requires"])
+    if (queue := data.get("queue")) is not None:
+        work.queue, work.clock_ms = queue, data["clock_ms"]
     arm_step(world, pool, work, data.get("next_ms"))
     arm_bars(world, pool, work)
     owed = f"owed:{pool.name}:{work.id}"
@@ -81,7 +83,7 @@ def _put_again(world: World, pool: Pool, work: Work) -> None:
     if work.state == "queued":
         matcher = world.matchers[pool.name]
         matcher.drop(work.id)
-        put(matcher, work, world.state.now_ms)
+        put(matcher, pool, work, world.state.now_ms)
 
 
 def _work_escalated(world: World, pool: Pool, decision: Decision, _place: Place) -> None:

@@ -1,0 +1,74 @@
+"""How decisions about queues and switches are written into the state."""
+
+from __future__ import annotations
+
+from vaxel_router.core.state import Pool, Shut, Switch, World, put
+from vaxel_router.core.written.common import Handler, Place, arm_step
+from vaxel_shared.contracts.wire import Decision
+
+LOOK = "look"
+"""The switch of a ``switch.changed`` that only says that a full record left something to do."""
+
+
+def key_of(switch: str, queue: str | None) -> str:
+    """By what a switch is known in a pool."""
+    return f"{switch}:{queue or ''}"
+
+
+def _switch_changed(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    data = decision.data
+    switch, queue, on = data["switch"], data.get("queue"), data.get("on", True)
+    if switch == LOOK:
+        timer = f"look:{pool.name}:{queue or ''}"
+        if on:
+            world.arm(timer, decision.at_ms)
+        else:
+            world.disarm(timer)
+        return
+    key = key_of(switch, queue)
+    timer = f"switch:{pool.name}:{key}"
+    if on:
+        pool.switches[key] = Switch(data["until_ms"], data["reason"], data.get("value"))
+        world.arm(timer, data["until_ms"])
+    else:
+        pool.switches.pop(key, None)
+        world.disarm(timer)
+    if switch == "close" and queue is not None:
+        if on:
+            _shut(world, pool, queue, decision.at_ms, data["until_ms"])
+        else:
+            _open(world, pool, queue, decision.at_ms)
+
+
+def _shut(world: World, pool: Pool, queue: str, at_ms: int, until_ms: int) -> None:
+    """Nothing of the queue is offered from here on, and its steps rest."""
+    known = pool.shut.get(queue)
+    if known is not None:
+        known.until_ms = until_ms
+        return
+    pool.shut[queue] = Shut(at_ms, until_ms)
+    matcher = world.matchers[pool.name]
+    for work in pool.works.values():
+        if work.queue == queue and work.state == "queued":
+            matcher.drop(work.id)
+            world.disarm(f"step:{pool.name}:{work.id}")
+
+
+def _open(world: World, pool: Pool, queue: str, at_ms: int) -> None:
+    """Its work may be offered again; the time in between doesn't count for its steps."""
+    shut = pool.shut.pop(queue, None)
+    if shut is None:
+        return
+    matcher = world.matchers[pool.name]
+    for work in pool.works.values():
+        if work.queue == queue and work.state == "queued":
+            rested_ms = at_ms - max(shut.since_ms, work.clock_ms)
+            work.clock_ms += rested_ms
+            arm_step(world, pool, work, None if work.next_ms is None else work.next_ms + rested_ms)
+            put(matcher, pool, work, world.state.now_ms)
+
+
+HANDLERS: dict[str, Handler] = {
+    "switch.changed": _switch_changed,
+}
+"""Type of a decision → what it changes."""
