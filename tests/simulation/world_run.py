@@ -100,11 +100,11 @@ def main() -> int:
         return 1 if tally.failed else 0
     cuts = _power_cuts(POWER_CUTS if asked.full else 0, tally)
     reruns = _rerun(RERUN if asked.full else 0, first, tally)
-    hashed = _hash_seeds(HASH_SEEDS if asked.full else 0, first, tally)
+    hashed = _hash_seeds(HASH_SEEDS if asked.full else 0, first, tally, asked.python)
     figures = [
         _world_figure(tally, begun, f"{first}..{seed}", cuts),
         _repeats_figure(tally, begun),
-        _determinism_figure(tally, begun, reruns, hashed),
+        _determinism_figure(tally, begun, reruns, hashed, asked.python),
     ]
     if asked.json is not None:
         record.write(asked.json, *figures)
@@ -120,6 +120,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write the figure there")
     parser.add_argument("--seed", type=int, help="one history")
     parser.add_argument("--verbose", action="store_true", help="and what happened in it")
+    parser.add_argument("--python", action="append", default=[], help="others that must agree")
     parser.add_argument("--digests", action="store_true", help="print one hash of all logs")
     asked = parser.parse_args()
     if asked.seeds is None and not (asked.full or asked.seconds or asked.seed is not None):
@@ -203,16 +204,19 @@ def _rerun(count: int, first: int, tally: Tally) -> int:
     return count
 
 
-def _hash_seeds(count: int, first: int, tally: Tally) -> int:
-    """The same histories in other processes; a different log is a failure."""
+def _hash_seeds(count: int, first: int, tally: Tally, pythons: list[str]) -> int:
+    """The same histories in other processes, then by other Pythons; another log is a failure."""
     found = set()
-    for number in range(count):
-        command = [sys.executable, __file__, "--digests", "--seeds", f"{first}..{first + HASHED}"]
+    for program, number in [
+        *((sys.executable, n) for n in range(count)),
+        *((p, 0) for p in pythons),
+    ]:
+        command = [program, __file__, "--digests", "--seeds", f"{first}..{first + HASHED}"]
         environment = os.environ | {"PYTHONHASHSEED": str(number)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         found.add(done.stdout)
     if len(found) > 1:
-        tally.failed["other hash seeds"] = "another log"
+        tally.failed["other processes"] = "another log"
     return count
 
 
@@ -263,7 +267,7 @@ def _repeats_figure(tally: Tally, begun: record.Begun) -> record.Figure:
 
 
 def _determinism_figure(
-    tally: Tally, begun: record.Begun, reruns: int, hashed: int
+    tally: Tally, begun: record.Begun, reruns: int, hashed: int, pythons: list[str]
 ) -> record.Figure:
     differs = ("replay differs", "another log", "isn't the fold")
     return record.figure(
@@ -276,11 +280,17 @@ def _determinism_figure(
             "histories whose every decision was recomputed": tally.counts["with replay"],
             "histories played twice": reruns,
             "processes with another hash seed": f"{hashed}, {HASHED} histories each",
+            "other Pythons, as many histories": ", ".join(map(_version, pythons)) or "none",
         },
         command=COMMAND,
-        not_covered="other versions of Python, other machines",
+        not_covered="other machines",
         broker="simulated",
     )
+
+
+def _version(program: str) -> str:
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def _verdict(tally: Tally, figures: list[record.Figure]) -> int:

@@ -279,8 +279,9 @@ class History:
         name = "stopped" if error is None else type(error).__name__
         self.ends[name] += 1
         self.note(f"{service.name} ended: {error!r}")
-        if "too old" in str(error) and self.faults.counts["trim"]:
-            return  # it slept while what it had read last was taken away
+        behind = "too old" in str(error) or isinstance(error, OffsetGone)
+        if behind and self.faults.counts["trim"]:
+            return  # it slept while what it had read last, or was to read next, was taken away
         if isinstance(error, ChainHalt | OffsetGone) or not (
             error is None or isinstance(error, Fatal | Retryable)
         ):

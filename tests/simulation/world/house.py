@@ -29,17 +29,22 @@ WARM = Settings(cold_start="halt")
 
 
 class Triage:
-    """At least once: interactions in, their commands out, in order; the group's offset after that."""
+    """At least once: interactions in, their commands out, in order; the group's offset after that.
+
+    Of two members the one that came last has the partition: the other's commit is refused.
+    """
 
     def __init__(self, world: Any) -> None:
         self._world = world
         self.committed = 0
+        self._generation = 0
 
     async def main(self, process: Process, link: Link) -> None:
         client = Client(process, link, self._world.dies)
         broker = self._world.broker
         source, work = broker.partition(INTERACTIONS), broker.partition(WORK)
-        at = self.committed
+        self._generation += 1
+        own, at = self._generation, self.committed
         while True:
             try:
                 chunk = await client.read(source, at, 5_000, 20)
@@ -52,6 +57,8 @@ class Triage:
             await client.append(work, POOL.encode(), values)  # type: ignore[arg-type]
             at = chunk.next_offset
             await client.here()
+            if own != self._generation:
+                return
             self.committed = at
 
     @staticmethod
