@@ -97,6 +97,17 @@ def presence(r: Recorder) -> None:
     r.hear(_roster(r, without=busy[0].id))
     r.wait(60)
     r.hear(_roster(r, without=None))
+    r.answer("accept")
+    lost = {"presence": "offline", "lost": True}
+    holder = r.pool.works[r.case.work_id or ""].agent_id
+    r.say("agent.presence", agent_id=holder, data=lost)
+    r.wait(30)
+    r.say("agent.presence", agent_id=holder, data={"presence": "available"})
+    r.say("agent.presence", agent_id=holder, data={"presence": "away", "channels": ["chat"]})
+    r.say("agent.presence", agent_id=holder, data={"presence": "away", "name": "lunch"})
+    r.say("agent.presence", agent_id=holder, data={"presence": "available"})
+    r.say("agent.presence", agent_id=holder, data=lost)
+    r.wait(61)
 
 
 def alerts(r: Recorder) -> None:
@@ -130,12 +141,12 @@ def poison(r: Recorder) -> None:
 
 
 def anything(r: Recorder) -> None:
-    """A hundred and fifty commands of every kind, many to a batch."""
+    """Four hundred commands of every kind, many to a batch."""
     traffic = Traffic(7, r.world, 5)
     for blob in traffic.blobs:
         r.adopt(blob)
     r.hear(*traffic.first())
-    while len(r.work) < 150:
+    while len(r.work) < 400:
         before = traffic.now_ms
         values = [traffic.next() for _ in range(traffic.random.choice((1, 1, 5)))]
         r.hear(*values, after_ms=traffic.now_ms - before)

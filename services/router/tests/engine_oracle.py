@@ -18,6 +18,7 @@ from vaxel_router.core import (
     cases,
     contacts,
     offers,
+    presence,
     queueing,
     roster,
     switches,
@@ -30,8 +31,8 @@ from vaxel_router.core.step import Step
 CODES = [
     "not_in_tier", "channel_closed", "skill_missing", "skill_level", "skill_above",
     "language_missing",
-    "presence_offline", "presence_away", "barred", "reserved_for_other",
-    "channel_full", "capacity_full",
+    "presence_offline", "presence_away", "presence_lost", "channel_off", "barred",
+    "reserved_for_other", "offers_full", "channel_full", "capacity_full",
 ]  # fmt: skip
 Why = tuple[str, dict[str, Any]]
 
@@ -85,19 +86,24 @@ def rules_out(pool: Pool, agent: Agent, work: Work, now_ms: int) -> Why | None:
     if why is not None:
         return why
     if agent.presence != "available":
-        return f"presence_{agent.presence}", {}
+        return ("presence_lost" if agent.grace_ms else f"presence_{agent.presence}"), {}
+    if work.channel in agent.closed:
+        return "channel_off", {"channel": work.channel}
     if work.barred.get(agent.id, 0) > now_ms:
         return "barred", {"until_ms": work.barred[agent.id]}
     preferred = pool.agents.get(work.prefer_agent or "")
     held = (
         preferred is not None
         and (work.prefer_until_ms or 0) > now_ms
-        and preferred.presence == "available"
+        and (preferred.presence == "available" or preferred.grace_ms is not None)
+        and work.channel not in preferred.closed
         and work.barred.get(preferred.id, 0) <= now_ms
         and lacks(preferred, work) is None
     )
     if held and preferred is not agent:
         return "reserved_for_other", {"until_ms": work.prefer_until_ms}
+    if agent.max_offers is not None and len(agent.offers) >= agent.max_offers:
+        return "offers_full", {}
     cost, most = agent.channels[work.channel]
     mine = [(pool.works[w].channel, pool.works[w].cost) for w in agent.works]
     mine += [(pool.offers[o].channel, pool.offers[o].cost) for o in agent.offers]
@@ -226,7 +232,9 @@ def both_kinds_of_worlds() -> Iterator[None]:
 
         return chosen
 
-    modules = [queueing, offers, cases, roster, contacts, alerts, timers, switches]
+    modules = [
+        queueing, offers, cases, roster, presence, contacts, alerts, timers, switches,
+    ]  # fmt: skip
     patches = [
         mock.patch.object(module, name, either(name))
         for module in modules

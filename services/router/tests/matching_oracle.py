@@ -15,6 +15,8 @@ class Person:
     idle: int
     hands: list[tuple[str, int]] = field(default_factory=list)
     """(channel, cost) of all in hand."""
+    closed: frozenset[str] = frozenset()
+    stop: str = ""
 
 
 @dataclass
@@ -47,10 +49,14 @@ class Oracle:
             return why
         if person.presence != "available":
             return f"presence_{person.presence}", {}
+        if thing.asks.channel in person.closed:
+            return "channel_off", {"channel": thing.asks.channel}
         if thing.barred.get(name, 0) > now:
             return "barred", {"until_ms": thing.barred[name]}
         if self.is_held(thing, now) and thing.prefer != name:
             return "reserved_for_other", {"until_ms": thing.until}
+        if person.stop:
+            return person.stop, {}
         cost, most = next(
             (c[1], c[2]) for c in person.profile.channels if c[0] == thing.asks.channel
         )
@@ -67,7 +73,8 @@ class Oracle:
             preferred is not None
             and thing.prefer is not None
             and thing.until > now
-            and preferred.presence == "available"
+            and preferred.presence in ("available", "lost")
+            and thing.asks.channel not in preferred.closed
             and thing.barred.get(thing.prefer, 0) <= now
             and lasting(preferred.profile, thing.asks) is None
         )

@@ -122,7 +122,9 @@ class Traffic:
         offer = self._offer()
         if offer is None:
             return self._contact()
-        data = {"offer_id": offer.id, "reason": "busy"}
+        data: dict[str, Any] = {"offer_id": offer.id, "reason": "busy"}
+        if self.random.random() < 0.3:
+            data["retry_at_ms"] = self.now_ms + self.random.choice((-1, 1_000, 900_000))
         return self._command("offer.decline", data, agent=offer.agent_id, token=offer.token)
 
     def _sent(self) -> bytes:
@@ -201,6 +203,16 @@ class Traffic:
         if data["presence"] != "available" and draw.random() < 0.5:
             data["until_ms"] = self.now_ms + draw.choice((1_000, 600_000))
         name = draw.choice(self.names)
+        kind = draw.random()
+        if kind < 0.2:
+            some = draw.sample(("chat", "email", "voice"), draw.randint(0, 2))
+            data |= {"channels": some}
+        elif kind < 0.4:
+            data |= {"presence": "offline", "lost": True}
+        elif kind < 0.5:
+            data |= {"name": draw.choice(("lunch", "calls_only", "nonsense"))}
+        elif kind < 0.6:
+            data |= {"presence": "available", "until_ms": self.now_ms + 90_000}
         return self._command("agent.presence", data, agent=name)
 
     # Managers
@@ -238,6 +250,8 @@ class Traffic:
                 c: {"cost": draw.randint(1, 2), "max": draw.randint(1, 3)} for c in channels
             },
             "present": draw.random() < 0.8,
+            **({"max_offers": draw.randint(1, 2)} if draw.random() < 0.2 else {}),
+            **({"auto_accept": ["voice"]} if draw.random() < 0.2 else {}),
         }
 
     def _policy(self) -> str:
@@ -258,6 +272,7 @@ class Traffic:
             return {
                 "at": "routing.yaml:1", "name": name, "steps": steps, "skills": skills,
                 "priority": draw.choice((0, 0, 7)), "automatic": name == "automatic",
+                "auto_accept": draw.random() < 0.1,
                 "language_fallback": draw.choice((None, {"after_ms": 600_000, "to": ["en"]})),
             } | (self._wants() if draw.random() < 0.5 else {})  # fmt: skip
 
@@ -270,6 +285,11 @@ class Traffic:
                 "bar_after_miss_ms": 600_000, "misses_before_away": draw.choice((0, 2)),
             },
             "after_reply": {"email": "waiting", "chat": "open"},
+            "presence": {
+                "grace_ms": draw.choice((0, 60_000)),
+                "after_grace": draw.choice(("keep", "keep_no_new", "return_work")),
+                "names": {"lunch": {"presence": "away"}, "calls_only": {"presence": "offline", "mode": "return_work"}},
+            },
         }  # fmt: skip
         blob = json.dumps(plain).encode()
         version = policy_version(blob)

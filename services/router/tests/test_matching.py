@@ -59,8 +59,8 @@ class Pair:
         draw = self.random
         self.now += draw.choice((0, 0, 1, 2, 9))
         getattr(self, draw.choices(
-            ("put", "drop", "take", "free", "presence", "join", "leave"),
-            (8, 2, 8, 6, 3, 2, 0.3),
+            ("put", "drop", "take", "free", "presence", "closed", "stop", "join", "leave"),
+            (8, 2, 8, 6, 3, 2, 3, 2, 0.3),
         )[0])()  # fmt: skip
         self.check()
 
@@ -122,8 +122,23 @@ class Pair:
         name = self.random.choice(self.names)
         if name in self.oracle.people:
             person = self.oracle.people[name]
-            person.presence = self.random.choice(("available", "available", "away", "offline"))
+            some = ("available", "available", "available", "lost", "away", "offline")
+            person.presence = self.random.choice(some)
             self.matcher.set_presence(name, person.presence)
+
+    def closed(self) -> None:
+        name = self.random.choice(self.names)
+        if name in self.oracle.people:
+            person = self.oracle.people[name]
+            person.closed = frozenset(c for c in CHANNELS if self.random.random() < 0.3)
+            self.matcher.set_presence(name, person.presence, closed=person.closed)
+
+    def stop(self) -> None:
+        name = self.random.choice(self.names)
+        if name in self.oracle.people:
+            person = self.oracle.people[name]
+            person.stop = self.random.choice(("", "", "offers_full"))
+            self.matcher.stop(name, person.stop)
 
     def join(self) -> None:
         name = self.random.choice(self.names)

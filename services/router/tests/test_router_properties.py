@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -129,25 +131,41 @@ class AnyHistory(RuleBasedStateMachine):
         presence=st.sampled_from(["available", "available", "away", "offline"]),
         mode=st.sampled_from(["keep", "keep_no_new", "return_work"]),
         until=st.booleans(),
+        more=st.sampled_from([{}, {}, {"lost": True}, {"channels": ["email"]}, {"name": "lunch"}]),
     )
-    def presence(self, agent: str, presence: str, mode: str, until: bool) -> None:
-        until_ms = self.router.now_ms + 120_000 if until and presence == "away" else None
+    def presence(
+        self, *, agent: str, presence: str, mode: str, until: bool, more: dict[str, Any]
+    ) -> None:
+        until_ms = self.router.now_ms + 120_000 if until and presence != "offline" else None
         self.router.send(
             "agent.presence",
             kind="agent",
             agent=agent,
-            data={"presence": presence, "mode": mode, "until_ms": until_ms},
+            data={"presence": presence, "mode": mode, "until_ms": until_ms, **more},
         )
 
-    @rule(skills=st.sampled_from(SKILLS), gone=st.sampled_from([*AGENTS, "nobody"]))
-    def roster(self, skills: str, gone: str) -> None:
+    @rule(
+        skills=st.sampled_from(SKILLS),
+        gone=st.sampled_from([*AGENTS, "nobody"]),
+        more=st.sampled_from(["", ", max_offers: 1", ", auto_accept: [email]"]),
+    )
+    def roster(self, skills: str, gone: str, more: str) -> None:
         lines = [line for line in ROSTER.splitlines() if f"id: {gone}" not in line]
-        self.router.roster("\n".join(lines).replace("{technical: 5}", skills))
+        text = "\n".join(lines).replace("{technical: 5}", skills)
+        if more == ", max_offers: 1":  # more may be open than a lowered limit allows
+            self.router.overridden.update(AGENTS)
+        self.router.roster(text.replace("present: true}", f"present: true{more}}}"))
 
-    @rule(limit=st.sampled_from(["10m", "1m"]), misses=st.integers(0, 2))
-    def policy(self, limit: str, misses: int) -> None:
+    @rule(
+        limit=st.sampled_from(["10m", "1m"]),
+        misses=st.integers(0, 2),
+        presence=st.sampled_from(["{grace: 0s}", "{grace: 1m, after_grace: keep}", "{grace: 5m}"]),
+    )
+    def policy(self, limit: str, misses: int, presence: str) -> None:
         offer = f"offer: {{limit: {limit}, misses_before_away: {misses}, "
-        self.router.publish(ROUTING.replace("offer: {limit: 10m, ", offer))
+        names = presence.replace("}", ", names: {lunch: {presence: away}}}")
+        text = ROUTING.replace("    offer: {limit: 10m, ", f"    presence: {names}\n    {offer}")
+        self.router.publish(text)
 
     @rule()
     def restart(self) -> None:
@@ -199,4 +217,5 @@ def test_policy_struct_and_configuration_model_hold_the_same() -> None:
         type(pool.queues[0].steps[0]).model_fields
     )
     assert set(policy.offer.__struct_fields__) == set(type(pool.offer).model_fields)
+    assert set(policy.presence.__struct_fields__) == set(type(pool.presence).model_fields)
     assert policy.queues[0].steps[1].after_ms == pool.queues[0].steps[1].after_ms == 300_000

@@ -16,6 +16,9 @@ REJECTIONS = {
     "not_in_tier": "not in a tier that this step reaches",
     "presence_away": "away",
     "presence_offline": "offline",
+    "presence_lost": "lost the connection a moment ago",
+    "channel_off": "takes nothing of this channel for now",
+    "offers_full": "has as many open offers as allowed",
     "language_missing": "doesn't speak the language",
     "skill_missing": "lacks a skill",
     "skill_level": "skill level too low",
@@ -59,6 +62,7 @@ REFUSALS = {
     "no_policy": "no routing policy is in force yet",
     "not_supported": "this isn't supported",
     "not_allowed": "the role doesn't allow it",
+    "unknown_presence": "the policy knows no presence of this name",
     "invalid_data": "the command holds data that make no sense",
 }
 """Why a command changed nothing."""

@@ -20,6 +20,10 @@ _reason_option = click.option(
     "--reason", metavar="CODE", help="A short word such as lunch; no sentence, no name."
 )
 
+_channels_option = click.option(
+    "--channel", "channels", multiple=True, help="Of this channel only; may be given again."
+)
+
 
 @click.group()
 def agent() -> None:
@@ -45,23 +49,34 @@ def list_agents(*, data_dir: Path | None, as_json: bool) -> None:
 @agent.command()
 @click.argument("who", metavar="NAME_OR_ID")
 @click.option("--return-work", is_flag=True, help="Give the work in hand back to the queue.")
+@click.option("--as", "name", metavar="NAME", help="A presence of the policy's own, like lunch.")
+@_channels_option
 @_reason_option
 @runinfo.data_dir_option
 @json_option
 def away(
-    *, who: str, return_work: bool, reason: str | None, data_dir: Path | None, as_json: bool
+    *,
+    who: str,
+    return_work: bool,
+    name: str | None,
+    channels: tuple[str, ...],
+    reason: str | None,
+    data_dir: Path | None,
+    as_json: bool,
 ) -> None:
     """Take no new work; work in hand is kept, or given back with --return-work."""
-    _set(who, "away", data_dir, as_json=as_json, return_work=return_work, reason=reason)
+    more = {"name": name, "channels": list(channels) or None, "reason": reason}
+    _set(who, "away", data_dir, as_json=as_json, return_work=return_work, **more)
 
 
 @agent.command()
 @click.argument("who", metavar="NAME_OR_ID")
+@_channels_option
 @runinfo.data_dir_option
 @json_option
-def back(*, who: str, data_dir: Path | None, as_json: bool) -> None:
+def back(*, who: str, channels: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None:
     """Take work again."""
-    _set(who, "available", data_dir, as_json=as_json)
+    _set(who, "available", data_dir, as_json=as_json, channels=list(channels) or None)
 
 
 @agent.command()
@@ -84,14 +99,14 @@ def _set(
     *,
     as_json: bool,
     return_work: bool = False,
-    reason: str | None = None,
+    **more: Any,
 ) -> None:
     """Ask for a presence and say what the router made of it. Raises (exit 1) where it refuses."""
     api = Api.register(runinfo.load(data_dir))
     meant = people.find(people.agents(api), who)
     body: dict[str, Any] = {"presence": presence}
     body |= {"mode": "return_work"} if return_work else {}
-    body |= {"reason": reason} if reason is not None else {}
+    body |= {key: value for key, value in more.items() if value is not None}
     answer = api.post(f"/api/v1/agents/{segment(meant['id'])}/presence", body, str(uuid.uuid4()))
     result = {"agent": meant["id"], "name": meant["name"], "presence": presence, **answer.body}
     if as_json:

@@ -176,7 +176,17 @@ def _tier(agent: Agent, work: Work, _params: dict[str, Any]) -> Changed:
 
 
 def _present(agent: Agent, _work: Work, _params: dict[str, Any]) -> Changed:
-    return msgspec.structs.replace(agent, presence="available"), {"presence": "available"}
+    there = msgspec.structs.replace(agent, presence="available", grace_ms=None)
+    return there, {"presence": "available"}
+
+
+def _open(agent: Agent, work: Work, _params: dict[str, Any]) -> Changed:
+    closed = {name: until for name, until in agent.closed.items() if name != work.channel}
+    return msgspec.structs.replace(agent, closed=closed), {"takes": work.channel}
+
+
+def _offers(agent: Agent, _work: Work, _params: dict[str, Any]) -> Changed:
+    return msgspec.structs.replace(agent, max_offers=None), {"open_offers": "fewer"}
 
 
 def _channel(agent: Agent, work: Work, _params: dict[str, Any]) -> Changed:
@@ -200,6 +210,9 @@ _REMEDIES: dict[str, Callable[[Agent, Work, dict[str, Any]], Changed]] = {
     "not_in_tier": _tier,
     "presence_away": _present,
     "presence_offline": _present,
+    "presence_lost": _present,
+    "channel_off": _open,
+    "offers_full": _offers,
     "channel_closed": _channel,
     "channel_full": _room,
     "capacity_full": _room,

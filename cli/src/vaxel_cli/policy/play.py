@@ -118,12 +118,12 @@ class _Play:
             there = agent.present if scenario.only is None else agent.id in scenario.only
             wanted = scenario.agents.get(agent.id, "available" if there else "offline")
             if wanted != ("available" if agent.present else "offline"):
-                self._presence(agent.id, wanted, None)
+                self._presence(agent.id, wanted)
         for name in [*(scenario.only or []), *scenario.agents]:
             self._agent_pool(name)
 
-    def _presence(self, agent_id: str, presence: str, mode: str | None) -> None:
-        data = {"presence": presence, "mode": mode or "keep"}
+    def _presence(self, agent_id: str, presence: str, **more: Any) -> None:
+        data = {"presence": presence} | _given(**more)
         self._stage.ask("agent.presence", self._agent_pool(agent_id), agent_id=agent_id, data=data)
 
     def _agent_pool(self, agent_id: str) -> str:
@@ -142,9 +142,10 @@ class _Play:
             self._stage.wait(step.wait)
         elif step.switch is not None:
             self._judge(step, path, verb, self._switch(step.switch))
-        elif verb in ("away", "offline", "back"):
-            presence = {"back": "available"}.get(verb, verb)
-            self._presence(getattr(step, verb), presence, step.mode)
+        elif verb in _PRESENCES:
+            lost = True if verb == "lost" else None
+            more = {"mode": step.mode, "channels": step.channels, "lost": lost}
+            self._presence(getattr(step, verb), _PRESENCES[verb], **more)
         else:
             made = _ACTS[verb](self, self._contact(getattr(step, verb)), step)
             self._judge(step, path, verb, made)
@@ -256,9 +257,11 @@ class _Play:
     def _answer(self, verb: str, contact: Seen, step: Step) -> list[wire.Decision]:
         offer_id, agent_id, token = self._offer(contact)
         agent_id = step.by or agent_id
+        retry_ms = self._stage.now_ms + step.retry if step.retry is not None else None
         return self._stage.ask(
             f"offer.{verb}", contact.pool, case_id=contact.case_id, agent_id=agent_id, token=token,
-            actor=Actor(kind="agent", id=agent_id), data={"offer_id": offer_id},
+            actor=Actor(kind="agent", id=agent_id),
+            data={"offer_id": offer_id} | _given(retry_at_ms=retry_ms),
         )  # fmt: skip
 
     def _act(
@@ -308,6 +311,9 @@ class _Play:
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
+
+_PRESENCES = {"away": "away", "offline": "offline", "lost": "offline", "back": "available"}
+"""What an agent is after a verb."""
 
 _ACTS: dict[str, Callable[[_Play, Seen, Step], list[wire.Decision]]] = {
     "accept": _Play.accept,

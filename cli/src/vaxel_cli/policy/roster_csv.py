@@ -16,7 +16,7 @@ from vaxel_shared.config.roster import Agent, Roster
 
 COLUMNS = (
     "id", "name", "email", "pool", "role", "tier", "skills", "languages", "capacity", "channels",
-    "present",
+    "present", "max_offers", "auto_accept",
 )  # fmt: skip
 REQUIRED = ("id", "name", "email", "pool", "languages")
 _YES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
@@ -32,7 +32,7 @@ def write(agents: list[Agent]) -> str:
             agent.id, agent.name, agent.email, agent.pool, agent.role, agent.tier,
             _levels_out(agent.skills), _levels_out(agent.languages), agent.capacity,
             " ".join(f"{name}:{item.cost}/{item.max}" for name, item in agent.channels.items()),
-            str(agent.present).lower(),
+            str(agent.present).lower(), agent.max_offers, " ".join(agent.auto_accept),
         ])  # fmt: skip
     return text.getvalue()
 
@@ -129,5 +129,7 @@ _CELLS: dict[str, Callable[[str], Any]] = {
     "languages": _levels,
     "channels": _channels,
     "present": _flag,
+    "max_offers": _number,
+    "auto_accept": str.split,
 }
 """How a cell is read, by its column; the others are text."""

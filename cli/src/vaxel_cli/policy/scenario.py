@@ -155,6 +155,8 @@ class Step(Located):
     away: str | None = None
     """An agent; `mode` says what becomes of the work in hand."""
     offline: str | None = None
+    lost: str | None = None
+    """An agent whose connection breaks."""
     back: str | None = None
     switch: SwitchStep | None = None
     by: str | None = None
@@ -164,6 +166,10 @@ class Step(Located):
     to_agent: str | None = None
     to_queue: str | None = None
     mode: Literal["keep", "keep_no_new", "return_work"] | None = None
+    channels: list[str] | None = None
+    """Of which alone the agent is away or back."""
+    retry: Duration | None = None
+    """In so long the agent who declines may be asked again."""
     refused: str | None = None
     """The code with which the router must refuse it."""
     expect: dict[str, Expectation] = {}
@@ -193,7 +199,7 @@ VERBS: dict[str, frozenset[str]] = {
     "contact": frozenset(),
     "ready": frozenset(),
     "accept": frozenset({"by", "refused"}),
-    "decline": frozenset({"by", "refused"}),
+    "decline": frozenset({"by", "retry", "refused"}),
     "reply": frozenset({"by", "then", "refused"}),
     "resolve": frozenset({"by", "refused"}),
     "escalate": frozenset({"by", "tier", "refused"}),
@@ -201,10 +207,11 @@ VERBS: dict[str, frozenset[str]] = {
     "assign": frozenset({"to_agent", "refused"}),
     "alert": frozenset({"tier", "priority", "refused"}),
     "wait": frozenset(),
-    "away": frozenset({"mode"}),
+    "away": frozenset({"mode", "channels"}),
     "offline": frozenset({"mode"}),
-    "back": frozenset(),
     "switch": frozenset({"refused"}),
+    "lost": frozenset(),
+    "back": frozenset({"channels"}),
 }
 """What may happen, and which other keys belong to it."""
 _MODIFIERS = frozenset().union(*VERBS.values())

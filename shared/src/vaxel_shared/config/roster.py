@@ -40,6 +40,10 @@ class Agent(Located):
     channels: dict[str, Capacity] = Field(default_factory=lambda: {"email": Capacity(max=4)})
     present: bool = False
     """Available from the first second, until somebody says otherwise."""
+    max_offers: int | None = Field(default=None, ge=1, le=1000)
+    """So many offers may be open at once; left out, as many as there is capacity for."""
+    auto_accept: list[str] = Field(default_factory=list, max_length=50)
+    """Channels whose work is the agent's at once, without being asked."""
 
     @model_validator(mode="after")
     def _levels(self) -> Agent:
@@ -62,6 +66,8 @@ class Agent(Located):
                 for name, item in sorted(self.channels.items())
             },
             present=self.present,
+            max_offers=self.max_offers,
+            auto_accept=sorted(self.auto_accept) or None,
         )
 
 

@@ -17,6 +17,7 @@ from vaxel_shared.config.base import ConfigModel, Duration, LanguageTag, Located
 Level = int
 Weight = Annotated[int, Field(ge=-1000, le=1000)]
 AfterReply = Literal["open", "waiting", "resolved"]
+AwayMode = Literal["keep", "keep_no_new", "return_work"]
 
 
 class Step(Located):
@@ -53,6 +54,8 @@ class Queue(Located):
     """A skill that isn't asked for any more once the work has waited so long."""
     wishes: dict[str, Weight] = Field(default_factory=dict)
     """What each level of a skill counts for whoever has it, among those who may take the work."""
+    auto_accept: bool = False
+    """Whoever it would be offered to has it at once: nobody is asked."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Queue:
@@ -74,6 +77,26 @@ class OfferPolicy(ConfigModel):
     """So many misses in a row set an agent away; 0: never."""
 
 
+class PresenceName(ConfigModel):
+    """What a presence of one's own name means to the router."""
+
+    presence: Literal["available", "away", "offline"]
+    mode: AwayMode = "keep"
+
+
+class PresencePolicy(ConfigModel):
+    """What becomes of agents whose connection breaks, and presences with names of one's own."""
+
+    grace_ms: Duration = Field(default=60_000, alias="grace", ge=0, le=3_600_000)
+    """So long nothing is taken from whoever lost the connection; 0s: no grace."""
+    after_grace: AwayMode = "return_work"
+    """What then becomes of the work in hand."""
+    names: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")], PresenceName] = Field(
+        default_factory=dict, max_length=50
+    )
+    """Like `lunch: {presence: away, mode: keep_no_new}`."""
+
+
 class Pool(Located):
     """A closed set of queues and agents; no agent serves two."""
 
@@ -85,6 +108,7 @@ class Pool(Located):
     """How long a reopened case waits for whoever answered last before others may have it."""
     wrap_up_ms: Duration = Field(default=0, alias="wrap_up")
     offer: OfferPolicy = Field(default_factory=OfferPolicy)
+    presence: PresencePolicy = Field(default_factory=PresencePolicy)
     after_reply: dict[str, AfterReply] = {"email": "waiting"}
     """What follows an answer by channel, where the agent doesn't say."""
     queues: list[Queue] = Field(min_length=1)

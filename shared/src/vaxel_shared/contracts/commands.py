@@ -90,6 +90,8 @@ class OfferAnswer(Contract):
 
     offer_id: str
     reason: str | None = None
+    retry_at_ms: int | None = None
+    """Of a decline: from then on the agent may be asked again; left out, as the policy says."""
 
 
 class CaseReply(Contract):
@@ -155,7 +157,14 @@ class AgentPresence(Contract):
     presence: Literal["available", "away", "offline"]
     mode: Literal["keep", "keep_no_new", "return_work"] = "keep"
     until_ms: int | None = None
+    """Back by then; where it is ``available``, known to be there until then."""
     reason: str | None = None
+    name: str | None = None
+    """A presence of the policy's own: it says which presence and mode that is."""
+    channels: list[str] | None = None
+    """Meant of these channels only; left out, of all."""
+    lost: bool | None = None
+    """Nobody said so: the connection broke. Nothing is taken before the policy's grace is over."""
 
 
 class ChannelCapacity(Contract):
@@ -175,6 +184,10 @@ class AgentProfile(Contract):
     capacity: int = 1
     channels: dict[str, ChannelCapacity] = Field(default_factory=dict)
     present: bool = False
+    max_offers: int | None = None
+    """So many offers may be open at once."""
+    auto_accept: list[str] | None = None
+    """Channels whose work needs no answer."""
 
 
 class RosterSet(Contract):

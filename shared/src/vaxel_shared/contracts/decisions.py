@@ -102,6 +102,12 @@ class AgentChanged(Contract):
     mode: str | None = None
     until_ms: int | None = None
     reason: str | None = None
+    name: str | None = None
+    """What the policy calls this presence."""
+    grace_ms: int | None = None
+    """The connection broke: nothing is taken from the agent until then."""
+    closed: dict[str, int] | None = None
+    """Channels that the agent takes nothing of → until when; 0: until it is said."""
 
 
 class Reason(Contract):

@@ -44,6 +44,9 @@ class Answer(Request):
 
     token: Token | None = Field(default=None, description="The offer's, where the client saw one.")
     reason: Code | None = Field(default=None, description="A code, such as `wrong_language`.")
+    retry_at: AwareDatetime | None = Field(
+        default=None, description="Of a decline: from then on the agent may be asked again."
+    )
 
 
 class Write(Request):
@@ -132,6 +135,15 @@ class Presence(Request):
     )
     until: AwareDatetime | None = None
     reason: Code | None = None
+    name: Code | None = Field(
+        default=None, description="A presence of the policy's own; it says what that means."
+    )
+    channels: list[Code] | None = Field(
+        default=None, max_length=50, description="Meant of these only; left out, of all."
+    )
+    lost: bool | None = Field(
+        default=None, description="Nobody said so, the connection broke: the policy's grace begins."
+    )
 
 
 class Switch(Request):

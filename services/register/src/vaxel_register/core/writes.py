@@ -68,6 +68,7 @@ def data_of(request: requests.Request, stored: Stored | None) -> tuple[str, dict
         case requests.Presence():
             kind, data = "agent.presence", {"presence": request.presence, "mode": request.mode}
             data |= {"until_ms": _ms(request.until), "reason": request.reason}
+            data |= {"name": request.name, "channels": request.channels, "lost": request.lost}
         case requests.Switch():
             kind, data = "switch.set", {"switch": request.switch, "queue": request.queue}
             data |= {"value": request.to, "on": request.on}
@@ -132,6 +133,13 @@ def _named(what: Literal["body", "note"], stored: Stored | None) -> dict[str, An
         f"{what}_sha256": stored.sha256,
         f"{what}_size": stored.size,
     }
+
+
+def answer_data(request: requests.Answer, verb: str, offer_id: str) -> dict[str, Any]:
+    """The data of the command that an answer to an offer asks for."""
+    retry_ms = _ms(request.retry_at) if verb == "offer.decline" else None
+    data = {"offer_id": offer_id, "reason": request.reason, "retry_at_ms": retry_ms}
+    return DATA[verb].model_validate(data).to_dict()
 
 
 def _ms(instant: datetime | None) -> int | None:

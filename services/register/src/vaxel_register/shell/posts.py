@@ -13,7 +13,14 @@ from vaxel_register.core.limits import IDEMPOTENCY_CHARS_MAX
 from vaxel_register.core.requests import Answer, Presence, Request, Switch, Write
 from vaxel_register.core.routes import BASE
 from vaxel_register.core.timeline import own_reasons
-from vaxel_register.core.writes import body_sha256, data_of, make_command, outcome, text_of
+from vaxel_register.core.writes import (
+    answer_data,
+    body_sha256,
+    data_of,
+    make_command,
+    outcome,
+    text_of,
+)
 from vaxel_register.shell.commander import Asked, Commander, KeyReused
 from vaxel_register.shell.edge import Call, Refusal, answer_json
 from vaxel_register.shell.queries import Queries, Row
@@ -114,16 +121,13 @@ class Posts:
         how = relation(call.principal, pool=offer["pool"], owner=offer["agent_id"])
         call.need(how)
         token = request.token or offer["token"]
-        data = {"offer_id": offer_id}
-        if request.reason is not None:
-            data["reason"] = request.reason
         command = make_command(
             call.principal,
             # By token and verb, as delivery's links make it: two clicks are one answer.
             id_=ids.event_id(verb, token, offer_id, offer["agent_id"]),
             type_=verb,
             pool=offer["pool"],
-            data=data,
+            data=answer_data(request, verb, offer_id),
             case_id=offer["case_id"],
             agent_id=offer["agent_id"],
             token=token,

@@ -47,12 +47,24 @@ def reject(pool: Pool, agent: Agent, work: Work, now_ms: int) -> Rejection | Non
 
 
 def _reject_passing(pool: Pool, agent: Agent, work: Work, now_ms: int) -> Rejection | None:
-    if agent.presence != "available":
-        return f"presence_{agent.presence}", {}
+    if agent.standing != "available":
+        return f"presence_{agent.standing}", {}
+    if work.channel in agent.closed:
+        return "channel_off", {"channel": work.channel}
+    return _reject_work(pool, agent, work, now_ms) or _reject_load(pool, agent, work)
+
+
+def _reject_work(pool: Pool, agent: Agent, work: Work, now_ms: int) -> Rejection | None:
     if work.barred.get(agent.id, 0) > now_ms:
         return "barred", {"until_ms": work.barred[agent.id]}
     if _is_reserved(pool, work, now_ms) and work.prefer_agent != agent.id:
         return "reserved_for_other", {"until_ms": work.prefer_until_ms}
+    return None
+
+
+def _reject_load(pool: Pool, agent: Agent, work: Work) -> Rejection | None:
+    if agent.stop:
+        return agent.stop, {}
     cost, most = agent.channels[work.channel]
     total, count = used(pool, agent, work.channel)
     if count >= most:
@@ -69,7 +81,8 @@ def _is_reserved(pool: Pool, work: Work, now_ms: int) -> bool:
     preferred = pool.agents.get(work.prefer_agent)
     return (
         preferred is not None
-        and preferred.presence == "available"
+        and preferred.standing in ("available", "lost")
+        and work.channel not in preferred.closed
         and work.barred.get(preferred.id, 0) <= now_ms
         and lasting(profile_of(preferred), asks_of(work)) is None
     )

@@ -12,7 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from vaxel_router.core import alerts, cases, contacts, offers, roster, switches, timers
+from vaxel_router.core import (
+    alerts,
+    cases,
+    contacts,
+    offers,
+    presence,
+    roster,
+    switches,
+    timers,
+)
 from vaxel_router.core.apply import UNREMEMBERED, finish_batch, is_kept, remember
 from vaxel_router.core.authority import check
 from vaxel_router.core.limits import BODY_BYTES_MAX, DAY_MS, MEMORY_DAYS
@@ -35,7 +44,7 @@ HANDLERS: dict[str, Handler] = {
     "case.transfer": cases.transfer,
     "case.escalate": cases.escalate,
     "case.assign": cases.assign,
-    "agent.presence": roster.presence,
+    "agent.presence": presence.presence,
     "roster.set": roster.set_roster,
     "policy.publish": roster.publish_policy,
     "switch.set": switches.set_switch,

@@ -28,7 +28,19 @@ def capacity_never_exceeded(_world: World, pool: Pool, overridden: frozenset[str
             total, count = used(pool, agent, channel)
             if agent.id not in overridden and (count > most or total > agent.capacity):
                 wrong.append(agent.id)
+        shown = len(agent.offers)
+        if agent.id not in overridden and shown > (agent.max_offers or shown):
+            wrong.append(agent.id)
     return wrong
+
+
+def only_who_is_there_is_asked(_world: World, pool: Pool) -> list[str]:
+    """Offers are pending with those who are there, or were until a moment ago."""
+    return [
+        offer.id
+        for offer in pool.offers.values()
+        if (agent := pool.agents[offer.agent_id]).presence == "offline" and agent.grace_ms is None
+    ]
 
 
 def every_deadline_has_a_timer(world: World, pool: Pool) -> list[str]:
@@ -41,6 +53,11 @@ def every_deadline_has_a_timer(world: World, pool: Pool) -> list[str]:
     for agent in pool.agents.values():
         if agent.until_ms is not None:
             wanted[f"back:{pool.name}:{agent.id}"] = agent.until_ms
+        if agent.grace_ms is not None:
+            wanted[f"grace:{pool.name}:{agent.id}"] = agent.grace_ms
+        if any(agent.closed.values()):
+            ends = min(until for until in agent.closed.values() if until)
+            wanted[f"open:{pool.name}:{agent.id}"] = ends
     for key, switch in pool.switches.items():
         wanted[f"switch:{pool.name}:{key}"] = switch.until_ms
     wrapping = [w for w in pool.works.values() if w.state == "wrapping"]
@@ -72,9 +89,12 @@ def waiting_index_is_true(world: World, pool: Pool) -> list[str]:
     wrong = [] if matcher.in_order() == waiting else sorted({*matcher.in_order()} ^ {*waiting})
     for agent in pool.agents.values():
         seat = matcher.seats[agent.id]
-        known = (seat.presence, seat.idle, seat.brought.profile, seat.used)
+        known = (
+            seat.presence, seat.idle, seat.brought.profile, seat.used, seat.closed, seat.stop,
+        )  # fmt: skip
         if known != (
-            agent.presence, agent.idle_since_ms, profile_of(agent), used(pool, agent, "")[0],
+            agent.standing, agent.idle_since_ms, profile_of(agent), used(pool, agent, "")[0],
+            frozenset(agent.closed), agent.stop,
         ):  # fmt: skip
             wrong.append(agent.id)
     return wrong + sorted(matcher.seats.keys() ^ pool.agents.keys())
@@ -103,6 +123,7 @@ PREDICATES: dict[str, Predicate] = {
     "nothing_waits_while_somebody_could": nothing_waits_while_somebody_could,
     "waiting_index_is_true": waiting_index_is_true,
     "open_cases_have_work": open_cases_have_work,
+    "only_who_is_there_is_asked": only_who_is_there_is_asked,
 }
 
 

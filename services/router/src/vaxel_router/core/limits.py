@@ -56,6 +56,9 @@ MEMORY_IDS_MAX = 4_000_000
 OFFERS_PER_WORK_MAX = 1_000
 """Attempts before a work waits for a person: a work nobody takes must not spin."""
 
+RETRY_MS_MAX = 30 * 86_400_000
+"""How far ahead a decline may say to be asked again: by then somebody else should have it."""
+
 ESCALATIONS_MAX = 6
 """Escalations a work, then it stays where it is."""
 

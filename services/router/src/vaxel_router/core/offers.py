@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vaxel_router.core.limits import RETRY_MS_MAX
 from vaxel_router.core.policy import Plan
 from vaxel_router.core.queueing import end_offer, match_agent, match_work, release_reserved
 from vaxel_router.core.state import Offer, Work
@@ -39,12 +40,24 @@ def accept(step: Step, command: Command) -> None:
         channel=work.channel,
         cost=offer.cost,
     )
+    agent = step.pool.agents[offer.agent_id]
+    if agent.max_offers is not None:  # there is room for another to be shown
+        match_agent(step, agent)
 
 
 def decline(step: Step, command: Command) -> None:
-    """``offer.decline``: the work keeps its age and goes to the next; the agent is barred."""
+    """``offer.decline``: the work keeps its age and goes to the next; the agent is barred.
+
+    ``retry_at_ms`` says until when, where it isn't the policy's time.
+    """
     offer, work = _pending(step, command)
-    bar_ms = step.policy.offer.bar_after_decline_ms if step.policy is not None else 0
+    retry_ms = command.data.get("retry_at_ms")
+    if retry_ms is None:
+        bar_ms = step.policy.offer.bar_after_decline_ms if step.policy is not None else 0
+    elif step.now_ms < retry_ms <= step.now_ms + RETRY_MS_MAX:
+        bar_ms = max(retry_ms - step.person_ms, 1)
+    else:
+        raise Refused("invalid_data", {"retry_at_ms": retry_ms})
     end_offer(step, work, "declined", reason=command.data.get("reason"), bar_ms=bar_ms)
     _go_on(step, work, offer.agent_id)
 
@@ -117,7 +130,9 @@ def expire(step: Step, offer: Offer) -> None:
     work, agent = step.pool.works[offer.work_id], step.pool.agents[offer.agent_id]
     shown = offer.sent_ms is not None and step.now_ms - offer.sent_ms >= offer.limit_ms
     policy = step.policy.offer if step.policy is not None else None
-    if not shown or policy is None:
+    if agent.grace_ms is not None:
+        end_offer(step, work, "unseen", reason="connection_lost")
+    elif not shown or policy is None:
         end_offer(step, work, "unseen", reason="not_reported_sent")
     elif step.wall_ms - step.now_ms > AWAY_MS_MIN:
         end_offer(step, work, "unseen", reason="router_was_away")

@@ -58,6 +58,8 @@ class Queue(msgspec.Struct, frozen=True, dict=True):
             ages.add(self.language_fallback.after_ms)
         return ages
 
+    auto_accept: bool = False
+
 
 class OfferPolicy(msgspec.Struct, frozen=True):
     """How offers behave."""
@@ -66,6 +68,25 @@ class OfferPolicy(msgspec.Struct, frozen=True):
     bar_after_decline_ms: int = 3_600_000
     bar_after_miss_ms: int = 600_000
     misses_before_away: int = 0
+
+
+PRESENCES = ("available", "away", "offline")
+MODES = ("keep", "keep_no_new", "return_work")
+
+
+class PresenceName(msgspec.Struct, frozen=True):
+    """What a presence of the policy's own name means."""
+
+    presence: str
+    mode: str = "keep"
+
+
+class PresencePolicy(msgspec.Struct, frozen=True):
+    """How coming and going is understood."""
+
+    grace_ms: int = 60_000
+    after_grace: str = "return_work"
+    names: dict[str, PresenceName] = msgspec.field(default_factory=dict)
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -79,6 +100,7 @@ class Policy(msgspec.Struct, frozen=True):
     sticky_wait_ms: int = 3_600_000
     wrap_up_ms: int = 0
     offer: OfferPolicy = msgspec.field(default_factory=OfferPolicy)
+    presence: PresencePolicy = msgspec.field(default_factory=PresencePolicy)
     after_reply: dict[str, str] = msgspec.field(default_factory=lambda: {"email": "waiting"})
 
     def queue(self, name: str) -> Queue | None:
@@ -118,6 +140,11 @@ def decode(blob: bytes) -> Policy:
     letter = policy.letter
     if not (len(letter) == 1 and letter.isascii() and letter.isupper()):
         raise msgspec.ValidationError("a policy's letter is one of A to Z")
+    for name, meant in policy.presence.names.items():
+        if meant.presence not in PRESENCES or meant.mode not in MODES:
+            raise msgspec.ValidationError(f"the presence {name} means no presence")
+    if policy.presence.after_grace not in MODES:
+        raise msgspec.ValidationError("after a grace work is kept or returned")
     for queue in policy.queues:
         if not queue.steps or queue.steps[0].after_ms != 0:
             raise msgspec.ValidationError("a queue begins with a step at 0")

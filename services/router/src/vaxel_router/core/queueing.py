@@ -147,6 +147,18 @@ def stay(step: Step, work: Work, reason: str) -> None:
 
 def _offer(step: Step, work: Work, agent: Agent, explain: dict[str, Any]) -> None:
     assert step.policy is not None
+    if _is_taken_at_once(step, work, agent):
+        step.emit(
+            "work.assigned",
+            case_id=work.case_id,
+            work_id=work.id,
+            agent_id=agent.id,
+            via="auto",
+            channel=work.channel,
+            cost=agent.channels[work.channel][0],
+            explain=explain,
+        )
+        return
     attempt = work.attempts + 1
     limit_ms = step.policy.offer.limit_ms
     step.emit(
@@ -163,6 +175,12 @@ def _offer(step: Step, work: Work, agent: Agent, explain: dict[str, Any]) -> Non
         expires_ms=step.person_ms + limit_ms,
         explain=explain,
     )
+
+
+def _is_taken_at_once(step: Step, work: Work, agent: Agent) -> bool:
+    """Whether there is nothing to answer: the queue or the agent says so."""
+    queue = step.queue(work.queue)
+    return work.channel in agent.auto_accept or (queue is not None and queue.auto_accept)
 
 
 def end_offer(

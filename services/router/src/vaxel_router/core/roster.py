@@ -1,4 +1,4 @@
-"""Who works, and by which policy: published versions and agents' presence.
+"""Who works, and by which policy: published versions.
 
 These change much at once. Each handler does what fits into the batch and says that it is
 unfinished; given the same command again it does the rest, since it looks at what still differs.
@@ -10,16 +10,11 @@ from typing import Any
 
 from vaxel_router.core.limits import AGENT_ID_MAX, CAPACITY_MAX
 from vaxel_router.core.offers import step_work
-from vaxel_router.core.queueing import (
-    close_work,
-    end_offer,
-    match_agent,
-    match_work,
-    queue_work,
-    release_reserved,
-)
-from vaxel_router.core.state import Agent, Work, work_key
+from vaxel_router.core.presence import empty_hands
+from vaxel_router.core.queueing import match_agent, match_work, release_reserved
+from vaxel_router.core.state import Agent, Work
 from vaxel_router.core.step import Refused, Step
+from vaxel_router.core.written.agents import PROFILE, agent_of
 from vaxel_shared.contracts.wire import Command
 
 
@@ -95,7 +90,7 @@ def set_roster(step: Step, command: Command) -> None:
 def _join(step: Step, agent_id: str, profile: dict[str, Any]) -> None:
     """A new agent, or a changed one; whoever is new and ``present`` is available at once."""
     agent = step.pool.agents.get(agent_id)
-    if agent is not None and _profile(agent) == _profile_of(profile):
+    if agent is not None and _is_same(agent, agent_of(profile)):
         return
     step.emit(
         "agent.changed",
@@ -111,133 +106,26 @@ def _join(step: Step, agent_id: str, profile: dict[str, Any]) -> None:
     release_reserved(step, agent)
 
 
+def _is_same(agent: Agent, other: Agent) -> bool:
+    return all(getattr(agent, name) == getattr(other, name) for name in PROFILE)
+
+
 def _makes_sense(profile: dict[str, Any]) -> bool:
     """Whether an agent's limits are limits: nobody works for nothing, or without an end."""
     channels = profile.get("channels", {}).values()
     return (
         0 < len(profile["id"]) <= AGENT_ID_MAX
         and 0 <= profile.get("capacity", 1) <= CAPACITY_MAX
+        and 1 <= (profile.get("max_offers") or 1) <= CAPACITY_MAX
         and all(1 <= item.get("cost", 1) <= CAPACITY_MAX for item in channels)
         and all(0 <= item.get("max", 1) <= CAPACITY_MAX for item in channels)
     )
 
 
-def _profile(agent: Agent) -> dict[str, Any]:
-    return {
-        "tier": agent.tier,
-        "skills": agent.skills,
-        "languages": agent.languages,
-        "capacity": agent.capacity,
-        "channels": {name: tuple(item) for name, item in agent.channels.items()},
-        "present": agent.present,
-    }
-
-
-def _profile_of(profile: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "tier": profile.get("tier", 1),
-        "skills": profile.get("skills", {}),
-        "languages": profile.get("languages", {}),
-        "capacity": profile.get("capacity", 1),
-        "channels": {
-            name: (item.get("cost", 1), item.get("max", 1))
-            for name, item in profile.get("channels", {}).items()
-        },
-        "present": profile.get("present", False),
-    }
-
-
 def _leave(step: Step, agent: Agent) -> bool:
     """Take back all that an agent has, then let the agent go; False: go on in the next batch."""
-    if not _empty_hands(step, agent, "agent_removed", works=True):
+    if not empty_hands(step, agent, "agent_removed", works=True):
+        step.unfinished = True
         return False
     step.emit("agent.removed", agent_id=agent.id, reason="roster")
     return True
-
-
-def _empty_hands(step: Step, agent: Agent, reason: str, *, works: bool) -> bool:
-    """Take an agent's offers back and, if ``works``, the work in hand, which keeps its age.
-
-    Work that waited for this agent alone is anybody's now. All of it is matched in the order of
-    service. False: go on in the next batch.
-    """
-    if agent.presence == "available":
-        step.emit("agent.changed", agent_id=agent.id, presence="offline", reason=reason)
-    pool = step.pool
-    freed = [pool.offers[offer_id].work_id for offer_id in agent.offers]
-    freed += agent.works if works else []
-    freed += step.matcher.preferring(agent.id)
-    for work in sorted((pool.works[work_id] for work_id in freed), key=work_key):
-        if not step.has_room:
-            step.unfinished = True
-            return False
-        if work.offer_id is not None:
-            end_offer(step, work, "withdrawn", reason=reason)
-            step_work(step, work, "offer_ended")
-        if work.agent_id is None:
-            match_work(step, work)
-        else:
-            _give_back(step, work, reason)
-    return True
-
-
-def _give_back(step: Step, work: Work, reason: str) -> None:
-    wrapping = work.state == "wrapping"
-    close_work(step, work, reason)
-    if wrapping:
-        return
-    back = queue_work(
-        step,
-        step.pool.cases[work.case_id],
-        reason=reason,
-        since_ms=work.since_ms,
-        clock_ms=work.clock_ms,
-        queue=work.queue,
-        floor=work.floor,
-        escalations=work.escalations,
-        settled=True,
-    )
-    match_work(step, back)
-
-
-def presence(step: Step, command: Command) -> None:
-    """``agent.presence``: away and offline take no new work; ``return_work`` gives it back."""
-    data = command.data
-    agent = step.agent(command.agent_id)
-    wanted, mode = data.get("presence"), data.get("mode", "keep")
-    if wanted not in ("available", "away", "offline"):
-        raise Refused("invalid_data", {"presence": wanted})
-    if mode not in ("keep", "keep_no_new", "return_work"):
-        raise Refused("invalid_data", {"mode": mode})
-    until_ms = data.get("until_ms")
-    if until_ms is not None and (not isinstance(until_ms, int) or until_ms <= step.now_ms):
-        raise Refused("invalid_data", {"until_ms": until_ms})
-    if step.continues:
-        # What is left may need nothing, and every input yields a decision.
-        step.emit("agent.changed", agent_id=agent.id, reason="matching")
-    else:
-        step.emit(
-            "agent.changed",
-            agent_id=agent.id,
-            presence=wanted,
-            mode=mode,
-            until_ms=until_ms,
-            reason=data.get("reason"),
-        )
-    if wanted == "available":
-        match_agent(step, agent)
-    else:
-        _empty_hands(step, agent, f"agent_{wanted}", works=mode == "return_work")
-
-
-def go_on(step: Step, agent: Agent) -> None:
-    """What a full record cut short: work for an agent, and work that had waited for one."""
-    step.emit("agent.changed", agent_id=agent.id, reason="matching")
-    match_agent(step, agent)
-    release_reserved(step, agent)
-
-
-def come_back(step: Step, agent: Agent) -> None:
-    """The time away is over."""
-    step.emit("agent.changed", agent_id=agent.id, presence="available", reason="until")
-    match_agent(step, agent)

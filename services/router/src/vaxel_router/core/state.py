@@ -39,6 +39,27 @@ class Agent(msgspec.Struct, gc=False, omit_defaults=True):
     """Works in hand (assigned or wrapping), oldest first."""
     offers: list[str] = []
     """Pending offers, oldest first."""
+    max_offers: int | None = None
+    """So many may be pending at once; None: as many as fit."""
+    auto_accept: list[str] = []
+    """Channels whose work is the agent's at once, without an offer."""
+    closed: dict[str, int] = {}
+    """Channels that the agent takes nothing of for now → until when; 0: until it is said."""
+    grace_ms: int | None = None
+    """The connection was lost; what the agent holds stays so until then."""
+    name: str | None = None
+    """What the presence is called, e.g. ``lunch``: the policy says what it means."""
+
+    @property
+    def standing(self) -> str:
+        """The presence as matching sees it."""
+        return "lost" if self.grace_ms is not None else self.presence
+
+    @property
+    def stop(self) -> str:
+        """What rules the agent out as one who is full; "": nothing."""
+        full = self.max_offers is not None and len(self.offers) >= self.max_offers
+        return "offers_full" if full else ""
 
 
 class Case(msgspec.Struct, gc=False, omit_defaults=True):
@@ -319,7 +340,10 @@ def _matcher(pool: Pool, now_ms: int) -> Matcher:
     matcher.advance(now_ms)
     for agent in pool.agents.values():
         idle = agent.idle_since_ms
-        matcher.join(agent.id, profile_of(agent), presence=agent.presence, idle=idle)
+        matcher.join(agent.id, profile_of(agent), presence=agent.standing, idle=idle)
+        if agent.closed:
+            matcher.set_presence(agent.id, agent.standing, closed=frozenset(agent.closed))
+        matcher.stop(agent.id, agent.stop)
         for work_id in agent.works:
             work = pool.works[work_id]
             matcher.hold(agent.id, work.channel, work.cost)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vaxel_router.core import cases, offers, roster, switches
+from vaxel_router.core import cases, offers, presence, switches
 from vaxel_router.core.queueing import match_work, stay
 from vaxel_router.core.step import Step
 
@@ -28,10 +28,13 @@ KINDS: dict[str, Callable[[Step, str], None]] = {
     "free": lambda step, name: _widen(step, name, "bar_ended"),
     "owed": lambda step, name: _widen(step, name, "matching"),
     "wrap": lambda step, name: cases.end_wrap_up(step, step.pool.works[name]),
-    "back": lambda step, name: roster.come_back(step, step.pool.agents[name]),
+    "back": lambda step, name: presence.come_back(step, step.pool.agents[name]),
     "wake": lambda step, name: cases.take_up(step, step.pool.cases[name], "woken"),
     "close": lambda step, name: cases.close(step, step.pool.cases[name]),
-    "match": lambda step, name: roster.go_on(step, step.pool.agents[name]),
+    "match": lambda step, name: presence.go_on(step, step.pool.agents[name]),
+    "grace": lambda step, name: presence.end_grace(step, step.pool.agents[name]),
+    "give": lambda step, name: presence.go_on_giving(step, step.pool.agents[name]),
+    "open": lambda step, name: presence.open_channels(step, step.pool.agents[name]),
     "switch": switches.end,
     "look": switches.go_on,
 }

@@ -20,7 +20,8 @@ from vaxel_router.core.matching.table import MASK, SHIFTS
 Near = tuple[str, str, dict[str, Any]]
 """(agent, predicate, what it was about)."""
 
-FULL = ("capacity_full", "channel_full")
+FULL = ("capacity_full", "channel_full", "offers_full")
+"""What rules somebody out for whom an item is held all the same."""
 PASSING = PREDICATES[: NEARNESS["presence_offline"] - 1 : -1]
 """The predicates that can fail for now only, the nearest first."""
 
@@ -61,9 +62,11 @@ class Account:
         if self._held:
             assert self._item.prefer is not None
             own = self._matcher.seats[self._item.prefer].crew.code(channel)
-            others = counts[""] + counts["channel_full"] + counts["capacity_full"] - 1
-            counts |= {"": 0, "channel_full": 0, "capacity_full": 0, "reserved_for_other": others}
-            counts[own] = 1
+            others = sum(counts[code] for code in ("", *FULL))
+            counts |= dict.fromkeys(("", *FULL), 0)
+            if own in ("", *FULL):
+                others, counts[own] = others - 1, 1
+            counts["reserved_for_other"] = others
         return counts
 
     def _near(self) -> Iterator[Near]:
@@ -89,7 +92,7 @@ class Account:
 
     def _is(self, crew: Crew, code: str) -> bool:
         if code == "reserved_for_other":
-            return crew.presence == "available"
+            return crew.code(self._item.asked.asks.channel) in ("", *FULL)
         return crew.code(self._item.asked.asks.channel) == code
 
     def _members(self, crews: list[Crew]) -> Iterator[str]:
@@ -128,6 +131,8 @@ class Account:
                 return {"channel": channel, "max": profile.channels[place][2]}
             case "capacity_full":
                 return {"used": seat.used, "capacity": profile.capacity}
+            case "channel_off":
+                return {"channel": item.asked.asks.channel}
             case _:
                 return {}
 
@@ -141,6 +146,7 @@ def _barred(matcher: Matcher, item: Item) -> list[str]:
         if until > matcher.now
         and name in seats
         and seats[name].presence == "available"
+        and item.asked.asks.channel not in seats[name].closed
         and item.asked in seats[name].brought.asked
     ]
     return sorted(names, key=lambda name: (seats[name].brought.profile, name))

@@ -17,7 +17,10 @@ SLACK = 32
 """So many dead entries, or as many as live ones, may lie in a heap before it is made anew."""
 
 AVAILABLE = "available"
+LOST = "lost"
+"""Whose connection broke a moment ago: takes nothing, and what was held for the agent stays so."""
 ROOM, CHANNEL_FULL, CAPACITY_FULL = "", "channel_full", "capacity_full"
+CHANNEL_OFF = "channel_off"
 
 LOAD_BITS = 24
 """Of each number in a :attr:`Seat.load`."""
@@ -136,7 +139,8 @@ class Seat:
     """An agent: what is in hand, and where it stands."""
 
     __slots__ = (
-        "brought", "counts", "crew", "drawn_at", "held", "id", "idle", "load", "presence", "used",
+        "brought", "closed", "counts", "crew", "drawn_at", "held", "id", "idle", "load",
+        "presence", "stop", "used",
     )  # fmt: skip
 
     def __init__(self, agent_id: str, brought: Brought, crew: Crew) -> None:
@@ -150,6 +154,10 @@ class Seat:
         self.load = 0
         """``used`` and the counts of the profile's channels, side by side in one integer."""
         self.idle: Any = 0
+        self.closed: frozenset[str] = frozenset()
+        """Channels of which the agent takes nothing for now."""
+        self.stop = ""
+        """What rules the agent out of all channels for now, as if they were full; "": nothing."""
         self.held: dict[str, Pile] = {}
         """Items that wait for this agent alone, by channel."""
 

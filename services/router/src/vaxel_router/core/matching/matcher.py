@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
-from vaxel_router.core.matching.classes import AVAILABLE, Asked, Item, Pile, Seat
+from vaxel_router.core.matching.classes import AVAILABLE, LOST, Asked, Item, Pile, Seat
 from vaxel_router.core.matching.heads import Row
 from vaxel_router.core.matching.shapes import Asks, Profile
 from vaxel_router.core.matching.team import Draw, Rank, Team
@@ -19,7 +19,7 @@ LAPSES_SLACK = 1_000
 
 
 class Matcher(Team):
-    """Keys of items are integers, no two alike. Presence is available, away or offline.
+    """Keys of items are integers, no two alike. Presence is available, lost, away or offline.
 
     ``rank`` puts profiles in order before idleness does; left out, lower tiers go first.
     ``idle`` may be anything that can be compared: the instant since when an agent is idle, a
@@ -62,9 +62,16 @@ class Matcher(Team):
         super().leave(agent_id)
         self._refile_preferring(agent_id)
 
-    def set_presence(self, agent_id: str, presence: str, *, idle: Any = None) -> None:
+    def set_presence(
+        self,
+        agent_id: str,
+        presence: str,
+        *,
+        idle: Any = None,
+        closed: frozenset[str] | None = None,
+    ) -> None:
         """See :meth:`Team.set_presence`."""
-        super().set_presence(agent_id, presence, idle=idle)
+        super().set_presence(agent_id, presence, idle=idle, closed=closed)
         self._refile_preferring(agent_id)
 
     # Items
@@ -82,8 +89,9 @@ class Matcher(Team):
     ) -> None:
         """An item waits. ``barred``: who may not take it, until when.
 
-        It is held for ``prefer`` alone ``until`` then, as long as that agent is available, fits
-        and isn't barred; and whoever is preferred goes before all others even later.
+        It is held for ``prefer`` alone ``until`` then, as long as that agent is available (or lost
+        only a moment ago), takes the channel, fits and isn't barred; and whoever is preferred goes
+        before all others even later.
         """
         assert item_id not in self.items, "an item waits once"
         if now > self.now:
@@ -156,7 +164,8 @@ class Matcher(Team):
                 heappush(self._lapses, (barred_until, item.key, item.id))
             elif (
                 seat is not None
-                and seat.presence == "available"
+                and seat.presence in (AVAILABLE, LOST)
+                and item.asked.asks.channel not in seat.closed
                 and item.asked in seat.brought.asked
             ):
                 channel = item.asked.asks.channel

@@ -18,8 +18,11 @@ PREDICATES = (
     "language_missing",
     "presence_offline",
     "presence_away",
+    "presence_lost",
+    "channel_off",
     "barred",
     "reserved_for_other",
+    "offers_full",
     "channel_full",
     "capacity_full",
 )

@@ -18,7 +18,10 @@ were in use: so a class that comes and goes costs little, and memory follows wha
 FIELD = 24
 """Bits of a count: sums of several counts are taken at once, side by side in one integer."""
 MASK = (1 << FIELD) - 1
-STATES = ("", "channel_full", "capacity_full", "presence_away", "presence_offline")
+STATES = (
+    "", "channel_full", "capacity_full", "presence_away", "presence_offline",
+    "offers_full", "channel_off", "presence_lost",
+)  # fmt: skip
 SHIFTS = {state: FIELD * place for place, state in enumerate(STATES)}
 
 NO_KEY = float("inf")

@@ -11,6 +11,7 @@ from vaxel_router.core.matching.classes import (
     AVAILABLE,
     CAPACITY_FULL,
     CHANNEL_FULL,
+    CHANNEL_OFF,
     ROOM,
     SLACK,
     Asked,
@@ -81,10 +82,19 @@ class Team:
         if not seat.brought.members:
             self.table.forget(seat.brought)
 
-    def set_presence(self, agent_id: str, presence: str, *, idle: Any = None) -> None:
-        """An agent comes or goes."""
+    def set_presence(
+        self,
+        agent_id: str,
+        presence: str,
+        *,
+        idle: Any = None,
+        closed: frozenset[str] | None = None,
+    ) -> None:
+        """An agent comes or goes; ``closed``: of these channels alone the agent takes nothing."""
         seat = self.seats[agent_id]
         seat.presence = presence
+        if closed is not None:
+            seat.closed = closed
         if idle is not None:
             seat.idle = idle
         self._move(seat)
@@ -109,6 +119,13 @@ class Team:
             seat.idle = idle
         self._move(seat)
 
+    def stop(self, agent_id: str, code: str) -> None:
+        """Rule an agent out of everything as one who is full, for this reason; "": no longer."""
+        seat = self.seats[agent_id]
+        if seat.stop != code:
+            seat.stop = code
+            self._move(seat)
+
     def touch(self, agent_id: str, idle: Any) -> None:
         """Another idleness, and nothing else."""
         seat = self.seats[agent_id]
@@ -121,7 +138,9 @@ class Team:
 
     def _move(self, seat: Seat) -> None:
         """Let the seat stand in the crew that it belongs to now."""
-        crew = seat.brought.by_load.get(seat.load) if seat.presence == AVAILABLE else None
+        crew = None
+        if seat.presence == AVAILABLE and not seat.closed and not seat.stop:
+            crew = seat.brought.by_load.get(seat.load)
         if crew is None:
             crew = self._crew(seat)
         if crew is not seat.crew:
@@ -135,6 +154,8 @@ class Team:
         if seat.presence != AVAILABLE:
             return self.table.crew(brought, seat.presence, (seat.presence,))
         crew = self.table.crew(brought, AVAILABLE, _room(seat, brought.profile))
+        if seat.closed or seat.stop:
+            return crew
         if len(brought.by_load) >= LOADS_MAX:
             brought.by_load.clear()
         brought.by_load[seat.load] = crew
@@ -278,6 +299,16 @@ class Team:
 
 def _room(seat: Seat, profile: Profile) -> State:
     """What rules an available agent out of each channel."""
+    if seat.closed or seat.stop:
+        return tuple(
+            CHANNEL_OFF if channel[0] in seat.closed else seat.stop or state
+            for channel, state in zip(profile.channels, _rooms(seat, profile), strict=True)
+        )
+    return _rooms(seat, profile)
+
+
+def _rooms(seat: Seat, profile: Profile) -> State:
+    """The same by what the agent has in hand alone."""
     counts, used = seat.counts, seat.used
     return tuple(
         CHANNEL_FULL

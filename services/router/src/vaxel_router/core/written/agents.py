@@ -22,39 +22,80 @@ def _agent_changed(world: World, pool: Pool, decision: Decision, _place: Place) 
     data = decision.data
     agent = pool.agents.get(decision.agent_id)
     if (profile := data.get("profile")) is not None:
-        fresh = _agent(profile)
+        fresh = agent_of(profile)
         if agent is None:
             pool.agents[fresh.id] = fresh
         else:
-            for name in ("tier", "skills", "languages", "capacity", "channels", "present"):
+            for name in PROFILE:
                 setattr(agent, name, getattr(fresh, name))
         agent = pool.agents[decision.agent_id]
     assert agent is not None
     matcher = world.matchers[pool.name]
-    more = f"match:{pool.name}:{agent.id}"
-    if data.get("reason") == MORE_WAITS:
-        world.arm(more, decision.at_ms)
-    else:
-        world.disarm(more)
+    _go_on_later(world, pool, agent, decision)
     if (presence := data.get("presence")) is not None:
-        if presence == "available" and agent.presence != "available":
-            agent.idle_since_ms = decision.at_ms
-            agent.misses = 0
-        agent.presence, agent.mode = presence, data.get("mode", "keep")
-        agent.until_ms = data.get("until_ms")
-        key = f"back:{pool.name}:{agent.id}"
-        if agent.until_ms is None:
-            world.disarm(key)
-        else:
-            world.arm(key, agent.until_ms)
+        _be(world, pool, agent, decision)
+    if (closed := data.get("closed")) is not None:
+        agent.closed = dict(closed)
+        ends = [until for until in agent.closed.values() if until]
+        _set(world, pool, agent, "open", min(ends, default=None))
     if profile is not None:
         brings = profile_of(agent)
-        matcher.join(agent.id, brings, presence=agent.presence, idle=agent.idle_since_ms)
-    elif presence is not None:
-        matcher.set_presence(agent.id, agent.presence, idle=agent.idle_since_ms)
+        matcher.join(agent.id, brings, presence=agent.standing, idle=agent.idle_since_ms)
+        matcher.stop(agent.id, agent.stop)
+    if presence is not None or closed is not None:
+        matcher.set_presence(
+            agent.id, agent.standing, idle=agent.idle_since_ms, closed=frozenset(agent.closed)
+        )
 
 
-def _agent(profile: dict[str, Any]) -> Agent:
+def _be(world: World, pool: Pool, agent: Agent, decision: Decision) -> None:
+    """Another presence. Who is back before a grace is over was never gone."""
+    data = decision.data
+    comes = data["presence"] == "available" and agent.presence != "available"
+    if comes and agent.grace_ms is None:
+        agent.idle_since_ms = decision.at_ms
+        agent.misses = 0
+    agent.presence, agent.mode = data["presence"], data.get("mode", "keep")
+    agent.until_ms, agent.grace_ms = data.get("until_ms"), data.get("grace_ms")
+    agent.name = data.get("name")
+    _set(world, pool, agent, "back", agent.until_ms)
+    _set(world, pool, agent, "grace", agent.grace_ms)
+    if agent.presence == "available":
+        _set(world, pool, agent, "give", None)
+
+
+def _go_on_later(world: World, pool: Pool, agent: Agent, decision: Decision) -> None:
+    """A full record cut something short: it goes on at once in the next."""
+    reason = decision.data.get("reason")
+    _set(world, pool, agent, "match", decision.at_ms if reason == MORE_WAITS else None)
+    if reason == GIVES_MORE:
+        _set(world, pool, agent, "give", decision.at_ms)
+    elif reason == GIVING:
+        _set(world, pool, agent, "give", None)
+
+
+def _set(world: World, pool: Pool, agent: Agent, kind: str, due_ms: int | None) -> None:
+    """Set an agent's timer, or forget it."""
+    key = f"{kind}:{pool.name}:{agent.id}"
+    if due_ms is None:
+        world.disarm(key)
+    else:
+        world.arm(key, due_ms)
+
+
+GIVES_MORE, GIVING = "gives_more", "giving_back"
+"""Reasons of an ``agent.changed``: a full record cut short what is taken from somebody who is gone;
+the next goes on with it."""
+TIMERS = ("back", "match", "grace", "give", "open")
+"""Kinds of an agent's timers."""
+PROFILE = (
+    "tier", "skills", "languages", "capacity", "channels", "present", "max_offers", "auto_accept",
+)  # fmt: skip
+"""What a roster says of an agent; all else of it is what happened."""
+
+
+def agent_of(profile: dict[str, Any]) -> Agent:
+    """Somebody new, as a roster says."""
     return Agent(
         id=profile["id"],
         tier=profile.get("tier", 1),
@@ -68,6 +109,8 @@ def _agent(profile: dict[str, Any]) -> Agent:
         present=profile.get("present", False),
         presence="offline",
         mode="keep",
+        max_offers=profile.get("max_offers"),
+        auto_accept=sorted(profile.get("auto_accept") or []),
     )
 
 
@@ -77,8 +120,8 @@ def _agent_removed(world: World, pool: Pool, decision: Decision, _place: Place) 
     assert not agent.works, "an agent leaves with empty hands"
     assert not agent.offers, "an agent leaves without offers"
     world.matchers[pool.name].leave(agent.id)
-    world.disarm(f"back:{pool.name}:{agent.id}")
-    world.disarm(f"match:{pool.name}:{agent.id}")
+    for kind in TIMERS:
+        _set(world, pool, agent, kind, None)
 
 
 HANDLERS: dict[str, Handler] = {

@@ -37,6 +37,7 @@ def _offer_made(world: World, pool: Pool, decision: Decision, place: Place) -> N
     pool.offers[offer.id] = offer
     agent.offers.append(offer.id)
     agent.idle_since_ms = decision.at_ms
+    matcher.stop(agent.id, agent.stop)
     disarm_work(world, pool, work)
     world.arm(f"offer:{pool.name}:{offer.id}", offer.expires_ms)
 
@@ -46,6 +47,8 @@ def _offer_ended(world: World, pool: Pool, decision: Decision, _place: Place) ->
     offer = pool.offers.pop(decision.offer_id)
     work, agent = pool.works[offer.work_id], pool.agents[offer.agent_id]
     agent.offers.remove(offer.id)
+    matcher = world.matchers[pool.name]
+    matcher.stop(agent.id, agent.stop)
     world.disarm(f"offer:{pool.name}:{offer.id}")
     work.offer_id = None
     outcome = decision.data["outcome"]
@@ -57,7 +60,6 @@ def _offer_ended(world: World, pool: Pool, decision: Decision, _place: Place) ->
     work.state = "queued"
     if outcome != "accepted":
         # An accepted one is assigned by the very next decision, and keeps what it holds.
-        matcher = world.matchers[pool.name]
         matcher.free(agent.id, offer.channel, offer.cost)
         put(matcher, pool, work, world.state.now_ms)
         arm_step(world, pool, work, work.next_ms)
