@@ -55,6 +55,16 @@ CASES = [
         id="a range that is none",
     ),
     pytest.param(
+        {"routing": [("skills: {billing: 3}", "skills: {billing: 3}\n        prefer: {a77: 5}")]},
+        [("error", "agent_unknown", "prefer: {a77: 5}")],
+        id="an agent who isn't there is preferred",
+    ),
+    pytest.param(
+        {"routing": [("skills: {billing: 3}", "skills: {billing: 3}\n        needs: billing and (french")]},
+        [("error", "invalid", "needs: billing and (french")],
+        id="an expression that is none",
+    ),
+    pytest.param(
         {"routing": [("skills: {billing: 3}", "skills: {billing: 3}\n        lapse: {french: 5m}")]},
         [("warning", "lapse_of_nothing", "lapse: {french: 5m}")],
         id="a lapse of what nobody asks for",

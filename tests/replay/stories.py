@@ -142,7 +142,7 @@ def poison(r: Recorder) -> None:
 
 def anything(r: Recorder) -> None:
     """Four hundred commands of every kind, many to a batch."""
-    traffic = Traffic(7, r.world, 5)
+    traffic = Traffic(11, r.world, 5)
     for blob in traffic.blobs:
         r.adopt(blob)
     r.hear(*traffic.first())

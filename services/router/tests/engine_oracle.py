@@ -6,12 +6,14 @@ waiting work for an agent. It shares no predicate, no order and no index with th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
 import msgspec
+from random_desk import SKILLS
 
 from vaxel_router.core import (
     alerts,
@@ -30,7 +32,7 @@ from vaxel_router.core.step import Step
 
 CODES = [
     "not_in_tier", "channel_closed", "skill_missing", "skill_level", "skill_above",
-    "language_missing",
+    "needs_unmet", "language_missing", "left_out",
     "presence_offline", "presence_away", "presence_lost", "channel_off", "barred",
     "reserved_for_other", "offers_full", "channel_full", "capacity_full",
 ]  # fmt: skip
@@ -46,17 +48,47 @@ def _wants(work: Work) -> dict[str, Any]:
     return msgspec.structs.asdict(work.wants) if work.wants is not None else {}
 
 
-def _terms(agent: Agent, work: Work) -> list[tuple[str, int, int]]:
+def _terms(pool: Pool, agent: Agent, work: Work) -> list[tuple[str, int, int]]:
     """(code, value, what it is sorted by) of all that goes before the id."""
-    terms = [
-        ("sticky", int(agent.id == work.prefer_agent), int(agent.id != work.prefer_agent)),
-        ("tier", agent.tier, agent.tier),
-    ]
-    wishes = _wants(work).get("wishes")
-    if wishes:
-        score = sum(agent.skills.get(name, 0) * weight for name, weight in wishes.items())
+    sticky, wants = agent.id == work.prefer_agent, _wants(work)
+    terms = [("sticky", int(sticky), int(not sticky))]
+    if wants.get("prefer"):
+        score = wants["prefer"].get(agent.id, 0)
+        terms.append(("preferred", score, -score))
+    terms.append(("tier", agent.tier, agent.tier))
+    if wants.get("wishes"):
+        score = sum(agent.skills.get(name, 0) * weight for name, weight in wants["wishes"].items())
         terms.append(("wished", score, -score))
+    if wants.get("spare"):
+        needed = {*work.needs, *wants["wishes"], *wants["needs"].replace("(", " ").split()}
+        waste = sum(_price(pool, "skills", name) for name in agent.skills if name not in needed)
+        waste += sum(_price(pool, "languages", t) for t in agent.languages if t not in work.speaks)
+        terms.append(("spare_skill", waste, waste))
+    if wants.get("choice") == "round_robin":
+        terms.append(("turn", agent.turn, agent.turn))
+    elif wants.get("choice"):
+        load = sum(each for _, each in _hands(pool, agent)) * 1_000 // agent.capacity
+        terms.append(("load", load, load if wants["choice"] == "least_loaded" else -load))
     return [*terms, ("idle_since_ms", agent.idle_since_ms, agent.idle_since_ms)]
+
+
+def _price(pool: Pool, kind: str, name: str) -> int:
+    return 1_000 // sum(name in getattr(agent, kind) for agent in pool.agents.values())
+
+
+def _hands(pool: Pool, agent: Agent) -> list[tuple[str, int]]:
+    """(channel, cost) of all that somebody has."""
+    mine = [(pool.works[w].channel, pool.works[w].cost) for w in agent.works]
+    return mine + [(pool.offers[o].channel, pool.offers[o].cost) for o in agent.offers]
+
+
+def _meets(agent: Agent, text: str) -> bool:
+    """Python means the same by it, once every skill is a yes or a no."""
+    said = re.sub(r"(\w+) (\d+)\.\.(\d+)", r"(\2 <= level('\1') <= \3)", text)
+    said = re.sub(r"(\w+) >= (\d+)", r"(level('\1') >= \2)", said)
+    for name in SKILLS:
+        said = re.sub(rf"(?<!')\b{name}\b(?!')", f"(level('{name}') > 0)", said)
+    return bool(eval(said, {"level": lambda name: agent.skills.get(name, 0)}))
 
 
 def lacks(agent: Agent, work: Work) -> Why | None:
@@ -75,8 +107,13 @@ def lacks(agent: Agent, work: Work) -> Why | None:
         level = agent.skills.get(skill)
         if level is not None and level > most:
             return "skill_above", {"skill": skill, "level": level, "most": most}
+    if (text := _wants(work).get("needs")) and not _meets(agent, text):
+        return "needs_unmet", {"needs": text}
     if work.speaks and not set(work.speaks) & set(agent.languages):
         return "language_missing", {"languages": work.speaks}
+    only, without = _wants(work).get("only"), _wants(work).get("without", [])
+    if agent.id in without or (only and agent.id not in only):
+        return "left_out", {}
     return None
 
 
@@ -105,8 +142,7 @@ def rules_out(pool: Pool, agent: Agent, work: Work, now_ms: int) -> Why | None:
     if agent.max_offers is not None and len(agent.offers) >= agent.max_offers:
         return "offers_full", {}
     cost, most = agent.channels[work.channel]
-    mine = [(pool.works[w].channel, pool.works[w].cost) for w in agent.works]
-    mine += [(pool.offers[o].channel, pool.offers[o].cost) for o in agent.offers]
+    mine = _hands(pool, agent)
     if sum(channel == work.channel for channel, _ in mine) >= most:
         return "channel_full", {"channel": work.channel, "max": most}
     used = sum(each for _, each in mine)
@@ -115,10 +151,11 @@ def rules_out(pool: Pool, agent: Agent, work: Work, now_ms: int) -> Why | None:
     return None
 
 
-def _profile(agent: Agent) -> tuple[Any, ...]:
+def _profile(pool: Pool, agent: Agent) -> tuple[Any, ...]:
     channels = tuple((name, *item) for name, item in agent.channels.items())
     skills, languages = tuple(agent.skills.items()), tuple(agent.languages)
-    return (agent.tier, skills, languages, channels, agent.capacity)
+    name = agent.id if agent.id in pool.named else ""
+    return (agent.tier, skills, languages, channels, agent.capacity, name)
 
 
 def account(pool: Pool, work: Work, now_ms: int) -> tuple[Agent | None, dict[str, Any]]:
@@ -128,9 +165,9 @@ def account(pool: Pool, work: Work, now_ms: int) -> tuple[Agent | None, dict[str
     for agent in pool.agents.values():
         why = rules_out(pool, agent, work, now_ms)
         if why is None:
-            able.append(([by for _, _, by in _terms(agent, work)], agent.id))
+            able.append(([by for _, _, by in _terms(pool, agent, work)], agent.id))
         else:
-            out.append((-CODES.index(why[0]), _profile(agent), agent.id, why))
+            out.append((-CODES.index(why[0]), _profile(pool, agent), agent.id, why))
     able.sort()
     out.sort(key=lambda one: one[:3])
     codes = [why[0] for _, _, _, why in out]
@@ -147,7 +184,7 @@ def account(pool: Pool, work: Work, now_ms: int) -> tuple[Agent | None, dict[str
     if not able:
         return None, explain
     name = able[0][1]
-    terms = _terms(pool.agents[name], work)
+    terms = _terms(pool, pool.agents[name], work)
     explain["terms"] = [{"code": code, "value": value} for code, value, _ in terms]
     if len(able) > 1 and able[1][0] == able[0][0]:
         explain["tie_break"] = "agent_id"

@@ -17,6 +17,7 @@ class Person:
     """(channel, cost) of all in hand."""
     closed: frozenset[str] = frozenset()
     stop: str = ""
+    turn: int = 0
 
 
 @dataclass
@@ -92,8 +93,24 @@ class Oracle:
         extra, skills = thing.asks.extra, dict(person.profile.skills)
         if extra is None:
             return (person.profile.tier,)
+        prefer = dict(extra.prefer).get(person.profile.name, 0)
         wished = sum(weight * skills.get(name, 0) for name, weight in extra.wishes)
-        return (person.profile.tier, -wished)
+        waste = self.waste(person, thing) if extra.spare else 0
+        load = sum(cost for _, cost in person.hands) * 1_000 // max(person.profile.capacity, 1)
+        keys = {"": 0, "round_robin": person.turn, "least_loaded": load, "most_loaded": -load}
+        return (-prefer, person.profile.tier, -wished, waste, keys[extra.choice])
+
+    def waste(self, person: Person, thing: Thing) -> int:
+        """What of a person such a thing doesn't need, the rarer the more."""
+        assert thing.asks.extra is not None
+        words = thing.asks.extra.needs.replace("(", " ").split()
+        needed = {*dict(thing.asks.skills), *dict(thing.asks.extra.wishes), *words}
+        everybody = [one.profile for one in self.people.values()]
+        skills = [name for name in dict(person.profile.skills) if name not in needed]
+        spoken = [tag for tag in person.profile.languages if tag not in thing.asks.languages]
+        return sum(
+            1_000 // sum(name in dict(p.skills) for p in everybody) for name in skills
+        ) + sum(1_000 // sum(tag in p.languages for p in everybody) for tag in spoken)
 
     def choose(self, item_id: str, now: int) -> str | None:
         able = self.able(self.things[item_id], now)

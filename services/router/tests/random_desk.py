@@ -20,6 +20,11 @@ from vaxel_shared.contracts import wire
 POOL = "support"
 SKILLS = ("billing", "returns", "technical")
 LANGUAGES = ("en", "fi", "sv")
+NEEDS = (
+    "billing or technical",
+    "not billing >= 4",
+    "(returns 2..4 or not technical) and not billing",
+)
 QUEUES = ("automatic", "billing", "general", "technical", "nowhere")
 BODY = {"body_ref": "body/" + "0" * 64, "body_sha256": "0" * 64, "body_size": 3}
 NOTE = {"note_ref": "note/" + "0" * 64, "note_sha256": "0" * 64, "note_size": 3}
@@ -97,6 +102,16 @@ class Traffic:
             {"at_most": {name: draw.randint(2, 5) for name in names}},
             {"lapse_ms": {name: draw.choice((90_000, 400_000)) for name in names}},
             {"wishes": {name: draw.randint(-1, 3) for name in names}},
+            {"needs": draw.choice(NEEDS)},
+        ))  # fmt: skip
+
+    def _choosing(self) -> dict[str, Any]:
+        """What only a policy says: whom to choose, and by what."""
+        draw, some = self.random, draw_some(self.random, self.names[:4])
+        return draw.choice((
+            {"only": some}, {"without": some}, {"prefer": {name: draw.randint(1, 2) for name in some}},
+            {"choice": "round_robin"}, {"choice": "least_loaded"}, {"choice": "most_loaded"},
+            {"keep_rare_free": True}, {"keep_rare_free": True, "choice": "least_loaded"},
         ))  # fmt: skip
 
     def _repeat(self) -> bytes:
@@ -264,7 +279,9 @@ class Traffic:
                 tiers = list(range(1, 2 + place)) if draw.random() < 0.7 else [1, 2, 3]
                 some: dict[str, Any] = {"skills": {}} if place and draw.random() < 0.3 else {}
                 if place and draw.random() < 0.2:
-                    some |= {"at_most": {"billing": 4}}
+                    some |= draw.choice((
+                        {"at_most": {"billing": 4}}, {"needs": ""}, {"only": []}, {"prefer": {}},
+                    ))  # fmt: skip
                 steps.append(
                     {"at": f"routing.yaml:{after}", "after_ms": after, "tiers": tiers} | some
                 )
@@ -274,7 +291,9 @@ class Traffic:
                 "priority": draw.choice((0, 0, 7)), "automatic": name == "automatic",
                 "auto_accept": draw.random() < 0.1,
                 "language_fallback": draw.choice((None, {"after_ms": 600_000, "to": ["en"]})),
-            } | (self._wants() if draw.random() < 0.5 else {})  # fmt: skip
+            } | (self._wants() if draw.random() < 0.3 else {}) | (
+                self._choosing() if draw.random() < 0.4 else {}
+            )  # fmt: skip
 
         plain = {
             "at": "routing.yaml:1", "name": POOL, "letter": "S",

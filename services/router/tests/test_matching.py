@@ -12,6 +12,14 @@ from vaxel_router.core.matching import Account, Asks, Extra, Matcher, Profile
 CHANNELS = ("chat", "email")
 SKILLS = ("billing", "returns", "technical")
 LANGUAGES = ("en", "fi")
+NAMED = ("a0", "a1", "a4")
+NEEDS = (
+    "",
+    "",
+    "billing or technical",
+    "not (billing >= 2 and returns)",
+    "returns 1..2 or not billing",
+)
 
 
 class Pair:
@@ -52,7 +60,13 @@ class Pair:
         draw = self.random
         return Extra(
             tuple((name, draw.randint(1, 3)) for name in SKILLS if draw.random() < 0.2),
-            tuple((name, draw.randint(-1, 2)) for name in SKILLS if draw.random() < 0.3),
+            tuple((name, draw.randint(-1, 2)) for name in SKILLS if draw.random() < 0.2),
+            draw.choice(NEEDS),
+            tuple(name for name in NAMED if draw.random() < 0.5) if draw.random() < 0.2 else (),
+            tuple(name for name in NAMED if draw.random() < 0.5) if draw.random() < 0.2 else (),
+            tuple((name, draw.randint(-2, 2)) for name in NAMED if draw.random() < 0.2),
+            draw.choice(("", "", "round_robin", "least_loaded", "most_loaded")),
+            draw.random() < 0.3,
         )
 
     def step(self) -> None:
@@ -107,7 +121,9 @@ class Pair:
         cost = next(c[1] for c in person.profile.channels if c[0] == thing.asks.channel)
         person.hands.append((thing.asks.channel, cost))
         person.idle = self.now
-        self.matcher.hold(name, thing.asks.channel, cost, idle=self.now)
+        self.serial += 1
+        person.turn = self.serial
+        self.matcher.hold(name, thing.asks.channel, cost, idle=self.now, turn=person.turn)
 
     def free(self) -> None:
         busy = [name for name, person in self.oracle.people.items() if person.hands]
@@ -143,6 +159,8 @@ class Pair:
     def join(self) -> None:
         name = self.random.choice(self.names)
         profile = self.random.choice(self.profiles)
+        if name in NAMED:
+            profile = profile._replace(name=name)
         person = self.oracle.people.setdefault(name, Person(profile, "available", self.now))
         person.profile = profile
         self.matcher.join(name, profile, presence=person.presence, idle=person.idle)

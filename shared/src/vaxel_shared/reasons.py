@@ -23,6 +23,8 @@ REJECTIONS = {
     "skill_missing": "lacks a skill",
     "skill_level": "skill level too low",
     "skill_above": "skill level above what this needs: kept free for harder work",
+    "needs_unmet": "lacks the skills that are asked for together",
+    "left_out": "left out by the policy",
     "channel_closed": "doesn't take this channel",
     "channel_full": "has the most work of this channel already",
     "capacity_full": "no capacity left",
@@ -41,6 +43,9 @@ HELD = {
 TERMS = {
     "sticky": "answered this customer last",
     "tier": "in tier (the lowest first)",
+    "preferred": "preferred by the policy (the most first)",
+    "turn": "had the last turn the longest ago",
+    "load": "load in thousandths of the capacity",
     "wished": "skills that are wished for (the most first)",
     "language_level": "level in the language",
     "spare_skill": "skill beyond what is needed (less is better: it keeps rare skills free)",

@@ -103,6 +103,7 @@ class Desk:
                 at_most=contact.at_most or None,
                 lapse_ms=contact.lapse_ms or None,
                 wishes=contact.wishes or None,
+                needs=contact.needs or None,
             ),
             labels=contact.labels,
             received_at_ms=now_ms,

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from vaxel_cli.policy.deck import Deck, Seat, may_reach
 from vaxel_cli.policy.findings import Finding, at
+from vaxel_shared import needs
 from vaxel_shared.config.document import Path_
 from vaxel_shared.config.routing import Queue, Rule, RuleSet, Step
 
@@ -26,6 +27,7 @@ class Asking(Protocol):
 def asked_by(one: Queue | Step | RuleSet) -> set[str]:
     """The skills that a queue, a step or a rule speaks of."""
     names = {*(one.skills or ()), *(one.at_most or ())}
+    names |= {*needs.skills(needs.parse(one.needs))} if one.needs else set()
     return names if isinstance(one, Step) else names | one.wishes.keys()
 
 
@@ -35,8 +37,10 @@ def findings(deck: Deck) -> Iterator[Finding]:
         for number, queue in enumerate(seat.pool.queues):
             path = seat.queue_path(number)
             yield from _range(deck, path, queue)
+            yield from _names(deck, seat, path, queue)
             for place, step in enumerate(queue.steps):
                 yield from _range(deck, (*path, "steps", place), step)
+                yield from _names(deck, seat, (*path, "steps", place), step)
             yield from _lapses(deck, path, queue.lapse_ms, _required(deck, queue))
             yield from _wishes(deck, (seat,), path, queue.wishes)
     for number, rule in enumerate(deck.loaded.routing.rules):
@@ -70,6 +74,18 @@ def _range(deck: Deck, path: Path_, one: Asking) -> Iterator[Finding]:
             text = f"{skill!r} is wanted from level {least}, and at most {most}: nobody is both; "
             text += "raise at_most, or lower the level"
             yield at(deck.routing, (*path, "at_most", skill), "error", "range_empty", text)
+
+
+def _names(deck: Deck, seat: Seat, path: Path_, one: Queue | Step) -> Iterator[Finding]:
+    """Agents whom the policy names and the pool doesn't have."""
+    known = {agent.id for agent in seat.team.agents}
+    for key in ("only", "without", "prefer"):
+        for place, agent_id in enumerate(getattr(one, key, None) or ()):
+            if agent_id not in known:
+                text = f"there is no agent {agent_id!r} in pool {seat.pool.name!r}; name one of "
+                text += "roster.yaml, by id"
+                where = (*path, key, agent_id if key == "prefer" else place)
+                yield at(deck.routing, where, "error", "agent_unknown", text)
 
 
 def _lapses(

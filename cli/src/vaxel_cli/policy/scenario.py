@@ -54,6 +54,7 @@ class Ready(ConfigModel):
     at_most: dict[str, int] = {}
     lapse_ms: dict[str, Duration] = Field(default={}, alias="lapse")
     wishes: dict[str, int] = {}
+    needs: str = ""
     priority: int = 0
     labels: list[str] = []
     automatic: bool = False

@@ -37,13 +37,17 @@ class Team:
         self.agents = agents
         self._policy = decode(routing.pool_policy(pool))
         alike: dict[bytes, list[str]] = {}
+        named = self._policy.names()
         for agent in agents:
-            profile = agent.profile().model_copy(update={"id": "-", "present": True})
+            name = agent.id if agent.id in named else "-"
+            profile = agent.profile().model_copy(update={"id": name, "present": True})
             alike.setdefault(profile.to_json(), []).append(agent.id)
         self._alike = {ids[0]: ids for ids in alike.values()}
         """Agents of the same profile, by the first of them: only that one is asked."""
         firsts = [agent for agent in agents if agent.id in self._alike]
-        self._pool = Pool(pool.name, agents={agent.id: _idle(agent) for agent in firsts})
+        self._pool = Pool(
+            pool.name, agents={agent.id: _idle(agent) for agent in firsts}, named=named
+        )
 
     @property
     def tiers(self) -> set[int]:

@@ -10,11 +10,22 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from vaxel_shared import needs
 from vaxel_shared.config.base import ConfigModel, Duration, LanguageTag, Located
 
 Level = int
+AgentId = str
+Choice = Literal["longest_idle", "round_robin", "least_loaded", "most_loaded"]
+
+
+def _expression(text: str) -> str:
+    return needs.written(text) if text else text
+
+
+Needs = Annotated[str, AfterValidator(_expression)]
+"""An expression over skills; empty: none."""
 Weight = Annotated[int, Field(ge=-1000, le=1000)]
 AfterReply = Literal["open", "waiting", "resolved"]
 AwayMode = Literal["keep", "keep_no_new", "return_work"]
@@ -29,6 +40,12 @@ class Step(Located):
     """The skills required at this step; left out, the queue's and the contact's."""
     at_most: dict[str, Level] | None = None
     """The highest levels at this step; left out, the queue's."""
+    needs: Needs | None = None
+    """The expression that must hold at this step; left out, the queue's; empty: none."""
+    only: list[AgentId] | None = None
+    """The agents who may take it at this step; left out, the queue's; empty: all."""
+    prefer: dict[AgentId, Weight] | None = None
+    """Who is preferred at this step; left out, as the queue says; empty: nobody."""
 
 
 class LanguageFallback(ConfigModel):
@@ -56,6 +73,19 @@ class Queue(Located):
     """What each level of a skill counts for whoever has it, among those who may take the work."""
     auto_accept: bool = False
     """Whoever it would be offered to has it at once: nobody is asked."""
+    needs: Needs = ""
+    """Skills that must be there, as an expression: `billing >= 3 and (law or tax) and not new`."""
+    only: list[AgentId] = Field(default_factory=list, max_length=100)
+    """The agents who may take it; none: all."""
+    without: list[AgentId] = Field(default_factory=list, max_length=100)
+    """Agents who never get it."""
+    prefer: dict[AgentId, Weight] = Field(default_factory=dict, max_length=100)
+    """Agents who get it before others, those of the greatest number first."""
+    choice: Choice = "longest_idle"
+    """Whom of several who are equally good: whoever is idle or had no turn for longest, has the
+    least or the most in hand (to fill some up and keep others free)."""
+    keep_rare_free: bool = False
+    """Whether whoever could do less besides goes before whoever has rare skills or languages."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Queue:
@@ -130,6 +160,7 @@ class RuleSet(ConfigModel):
     at_most: dict[str, Level] = Field(default_factory=dict)
     lapse_ms: dict[str, Duration] = Field(default_factory=dict, alias="lapse")
     wishes: dict[str, Weight] = Field(default_factory=dict)
+    needs: Needs = ""
     labels: list[str] = Field(default_factory=list)
 
 

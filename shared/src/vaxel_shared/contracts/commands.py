@@ -47,6 +47,19 @@ class Requires(Contract):
     """Of a skill: it isn't asked for any more once the work has waited so long."""
     wishes: dict[str, int] | None = None
     """What each level of a skill counts in choosing among those who may take it."""
+    needs: str | None = None
+    """An expression over skills that must hold: see :mod:`vaxel_shared.needs`."""
+    only: list[str] | None = None
+    """The agents who may take it. This and what follows is a policy's alone: in a contact it is
+    refused."""
+    without: list[str] | None = None
+    """Agents who may not."""
+    prefer: dict[str, int] | None = None
+    """By agent, how much rather than others."""
+    choice: str | None = None
+    """What agents of equal rank go by; left out, the longest idle."""
+    spare: bool | None = None
+    """Whether what somebody could do besides counts against, the rarer the more."""
 
 
 class Rule(Contract):

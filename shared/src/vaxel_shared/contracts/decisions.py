@@ -82,6 +82,8 @@ class PolicyAdopted(Contract):
     kind: str
     version: str
     ref: str
+    names: list[str] | None = None
+    """The agents whom it names."""
 
 
 class RosterAdopted(Contract):

@@ -18,9 +18,11 @@ from vaxel_router.core.matching import (
     Account,
     Matcher,
     Profile,
+    Rarity,
     Rejection,
     lasting,
-    rank_of,
+    load_of,
+    rarity_of,
     terms_of,
 )
 from vaxel_router.core.state import Agent, Pool, Work, asks_of, profile_of
@@ -42,7 +44,7 @@ def used(pool: Pool, agent: Agent, channel: str) -> tuple[int, int]:
 
 def reject(pool: Pool, agent: Agent, work: Work, now_ms: int) -> Rejection | None:
     """The first predicate that the agent fails, with its parameters; None if eligible."""
-    why = lasting(profile_of(agent), asks_of(work))
+    why = lasting(profile_of(agent, pool.named), asks_of(work))
     return why if why is not None else _reject_passing(pool, agent, work, now_ms)
 
 
@@ -84,7 +86,7 @@ def _is_reserved(pool: Pool, work: Work, now_ms: int) -> bool:
         and preferred.standing in ("available", "lost")
         and work.channel not in preferred.closed
         and work.barred.get(preferred.id, 0) <= now_ms
-        and lasting(profile_of(preferred), asks_of(work)) is None
+        and lasting(profile_of(preferred, pool.named), asks_of(work)) is None
     )
 
 
@@ -108,22 +110,25 @@ def choose(pool: Pool, work: Work, now_ms: int) -> Choice:
         if why is None:
             eligible.append(agent)
         else:
-            rejected.append((-NEARNESS[why[0]], profile_of(agent), agent.id, *why))
-    winner = min(eligible, key=lambda agent: _score(agent, work), default=None)
+            profile = profile_of(agent, pool.named)
+            rejected.append((-NEARNESS[why[0]], profile, agent.id, *why))
+    rarity = _rarity(pool, work)
+    terms = {agent.id: _terms(pool, agent, work, rarity) for agent in eligible}
+    ordered = sorted(eligible, key=lambda agent: (_order(terms[agent.id]), agent.id))
+    winner = ordered[0] if ordered else None
     rejected.sort(key=lambda item: item[:3])
     by_code = dict.fromkeys(PREDICATES, 0)
     for item in rejected:
         by_code[item[3]] += 1
     named = rejected if len(rejected) <= REJECTIONS_MAX else rejected[:REJECTIONS_NEAREST]
-    best = [a for a in eligible if winner and _score(a, work)[:-1] == _score(winner, work)[:-1]]
     explain = _explain(
         work,
-        winner,
+        terms[winner.id] if winner is not None else [],
         candidates=len(pool.agents),
         eligible=len(eligible),
         by_code={code: count for code, count in by_code.items() if count},
         near=[item[2:] for item in named],
-        tied=len(best) > 1,
+        tied=len(ordered) > 1 and _order(terms[ordered[0].id]) == _order(terms[ordered[1].id]),
     )
     return Choice(winner, explain)
 
@@ -136,9 +141,10 @@ def choose_waiting(matcher: Matcher, pool: Pool, work: Work, now_ms: int) -> Cho
     account = Account(matcher, work.id)
     few = account.candidates - account.eligible <= REJECTIONS_MAX
     winner = pool.agents[name]
+    rarity = matcher.rarity() if work.wants is not None and work.wants.spare else {}
     explain = _explain(
         work,
-        winner,
+        _terms(pool, winner, work, rarity),
         candidates=account.candidates,
         eligible=account.eligible,
         by_code=account.by_code,
@@ -150,7 +156,7 @@ def choose_waiting(matcher: Matcher, pool: Pool, work: Work, now_ms: int) -> Cho
 
 def _explain(
     work: Work,
-    winner: Agent | None,
+    terms: list[TermOf],
     *,
     candidates: int,
     eligible: int,
@@ -168,19 +174,36 @@ def _explain(
         ],
         "step": {"id": f"{work.queue}[{work.step}]", "at": work.step_at},
     }
-    if winner is not None:
-        terms = [
-            ("sticky", int(winner.id == work.prefer_agent)),
-            *terms_of(profile_of(winner), asks_of(work).extra),
-            ("idle_since_ms", winner.idle_since_ms),
-        ]
-        explain["terms"] = [{"code": code, "value": value} for code, value in terms]
+    if terms:
+        explain["terms"] = [{"code": code, "value": value} for code, value, _ in terms]
         if tied:
             explain["tie_break"] = "agent_id"
     return explain
 
 
-def _score(agent: Agent, work: Work) -> tuple[Any, ...]:
-    extra = asks_of(work).extra
-    rank = (agent.tier,) if extra is None else rank_of(profile_of(agent), extra)
-    return (int(agent.id != work.prefer_agent), *rank, agent.idle_since_ms, agent.id)
+TermOf = tuple[str, int, int]
+"""Of an agent's score: what it is called, its value, and what agents are ordered by."""
+
+
+def _terms(pool: Pool, agent: Agent, work: Work, rarity: Rarity) -> list[TermOf]:
+    """All that puts an agent before or after another who may take the work, but for the id."""
+    sticky = agent.id == work.prefer_agent
+    terms = [("sticky", int(sticky), int(not sticky))]
+    terms += terms_of(profile_of(agent, pool.named), asks_of(work), rarity)
+    choice = work.wants.choice if work.wants is not None else ""
+    if choice == "round_robin":
+        terms.append(("turn", agent.turn, agent.turn))
+    elif choice:
+        load = load_of(used(pool, agent, "")[0], agent.capacity)
+        terms.append(("load", load, load if choice == "least_loaded" else -load))
+    return [*terms, ("idle_since_ms", agent.idle_since_ms, agent.idle_since_ms)]
+
+
+def _order(terms: list[TermOf]) -> list[int]:
+    return [by for _, _, by in terms]
+
+
+def _rarity(pool: Pool, work: Work) -> Rarity:
+    if work.wants is None or not work.wants.spare:
+        return {}
+    return rarity_of((profile_of(agent), 1) for agent in pool.agents.values())

@@ -90,11 +90,12 @@ def waiting_index_is_true(world: World, pool: Pool) -> list[str]:
     for agent in pool.agents.values():
         seat = matcher.seats[agent.id]
         known = (
-            seat.presence, seat.idle, seat.brought.profile, seat.used, seat.closed, seat.stop,
+            seat.presence, seat.idle, seat.turn, seat.brought.profile, seat.used, seat.closed,
+            seat.stop,
         )  # fmt: skip
         if known != (
-            agent.standing, agent.idle_since_ms, profile_of(agent), used(pool, agent, "")[0],
-            frozenset(agent.closed), agent.stop,
+            agent.standing, agent.idle_since_ms, agent.turn, profile_of(agent, pool.named),
+            used(pool, agent, "")[0], frozenset(agent.closed), agent.stop,
         ):  # fmt: skip
             wrong.append(agent.id)
     return wrong + sorted(matcher.seats.keys() ^ pool.agents.keys())

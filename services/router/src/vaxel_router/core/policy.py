@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from functools import cached_property
+from typing import TypeVar
 
 import msgspec
 
 from vaxel_router.core.limits import TIERS_MAX
-from vaxel_router.core.wants import NOTHING, Wants, greatest, least
+from vaxel_router.core.wants import CHOICES, NOTHING, Wants, greatest, least
+from vaxel_shared.needs import parse, together
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -22,6 +24,9 @@ class Step(msgspec.Struct, frozen=True):
     tiers: list[int]
     skills: dict[str, int] | None = None
     at_most: dict[str, int] | None = None
+    needs: str | None = None
+    only: list[str] | None = None
+    prefer: dict[str, int] | None = None
 
 
 class LanguageFallback(msgspec.Struct, frozen=True):
@@ -44,12 +49,28 @@ class Queue(msgspec.Struct, frozen=True, dict=True):
     at_most: dict[str, int] = msgspec.field(default_factory=dict)
     lapse_ms: dict[str, int] = msgspec.field(default_factory=dict)
     wishes: dict[str, int] = msgspec.field(default_factory=dict)
+    needs: str = ""
+    only: list[str] = msgspec.field(default_factory=list)
+    without: list[str] = msgspec.field(default_factory=list)
+    prefer: dict[str, int] = msgspec.field(default_factory=dict)
+    choice: str = "longest_idle"
+    keep_rare_free: bool = False
 
     @cached_property
     def is_plain(self) -> bool:
         """Whether it asks for skills, languages and tiers only."""
-        more = self.at_most or self.lapse_ms or self.wishes
-        return not more and all(step.at_most is None for step in self.steps)
+        plain = Queue(
+            self.at, self.name, self.steps, self.skills, self.priority, self.language_fallback,
+            self.automatic,
+        )  # fmt: skip
+        return self == plain and all(
+            step == Step(step.at, step.after_ms, step.tiers, step.skills) for step in self.steps
+        )
+
+    def names(self) -> set[str]:
+        """The agents whom it names."""
+        found = {*self.only, *self.without, *self.prefer}
+        return found.union(*({*(step.only or ()), *(step.prefer or ())} for step in self.steps))
 
     def ages_ms(self) -> set[int]:
         """The ages at which what the queue asks for may change."""
@@ -107,6 +128,10 @@ class Policy(msgspec.Struct, frozen=True):
         """The queue of this name."""
         return next((queue for queue in self.queues if queue.name == name), None)
 
+    def names(self) -> list[str]:
+        """The agents whom it names, in order."""
+        return sorted(set().union(*(queue.names() for queue in self.queues)))
+
 
 def waived(policy: Policy, switches: Container[str], queue: str) -> list[int] | None:
     """The tiers that may take a queue's work whatever their skills; None: no hands are called."""
@@ -150,7 +175,19 @@ def decode(blob: bytes) -> Policy:
             raise msgspec.ValidationError("a queue begins with a step at 0")
         if not all(0 < len(step.tiers) <= TIERS_MAX for step in queue.steps):
             raise msgspec.ValidationError("a step names some tiers")
+        if queue.choice not in ("longest_idle", *CHOICES):
+            raise msgspec.ValidationError(f"no such choice: {queue.choice}")
+        for text in filter(None, (queue.needs, *(step.needs for step in queue.steps))):
+            parse_needs(text)
     return policy
+
+
+def parse_needs(text: str) -> None:
+    """Raises ``msgspec.ValidationError`` where it is no expression."""
+    try:
+        parse(text)
+    except ValueError as error:
+        raise msgspec.ValidationError(f"needs: {error}") from error
 
 
 def plan(
@@ -192,11 +229,20 @@ def plan(
     wants = None
     if waived is not None:
         wanted = {}
+        wants = Wants(without=sorted(queue.without)) if queue.without else None
     elif own is not None or not queue.is_plain:
         wants, lapses = _more(queue, step, own, wanted, age_ms)
         edges += [clock_ms + lapse_ms for lapse_ms in lapses]
     final = dict(sorted(wanted.items()))
     return Plan(index, step.at, tiers, final, spoken, min(edges, default=None), wants)
+
+
+Value = TypeVar("Value")
+
+
+def _at(queues: Value, steps: Value | None) -> Value:
+    """A step's own value instead of its queue's."""
+    return queues if steps is None else steps
 
 
 def _more(
@@ -207,7 +253,7 @@ def _more(
     A skill that has lapsed leaves ``wanted``, and no limit of its level holds either.
     """
     mine = own if own is not None else NOTHING
-    at_most = least((queue.at_most if step.at_most is None else step.at_most, mine.at_most))
+    at_most = least((_at(queue.at_most, step.at_most), mine.at_most))
     lapses = []
     for name, lapse_ms in {**queue.lapse_ms, **mine.lapse_ms}.items():
         if lapse_ms <= age_ms:
@@ -216,5 +262,14 @@ def _more(
         elif name in wanted or name in at_most:
             lapses.append(lapse_ms)
     wishes = greatest((queue.wishes, mine.wishes))
-    wants = Wants(at_most=at_most, wishes=wishes)
+    wants = Wants(
+        at_most=at_most,
+        wishes=wishes,
+        needs=together(_at(queue.needs, step.needs), mine.needs),
+        only=sorted(_at(queue.only, step.only)),
+        without=sorted(queue.without),
+        prefer=dict(sorted(_at(queue.prefer, step.prefer).items())),
+        choice="" if queue.choice == "longest_idle" else queue.choice,
+        spare=queue.keep_rare_free,
+    )
     return (wants if wants != NOTHING else None), lapses

@@ -28,7 +28,7 @@ def publish_policy(step: Step, command: Command) -> None:
     if step.library[version].name != step.pool.name:
         raise Refused("invalid_data", {"pool": step.library[version].name})
     if not step.continues:
-        step.emit("policy.adopted", kind="routing", version=version, ref=command.data["ref"])
+        _adopt(step, command)
     todo = _waiting_still(step)
     while todo:
         if not step.has_room:
@@ -41,7 +41,18 @@ def publish_policy(step: Step, command: Command) -> None:
             match_work(step, work)
     if step.continues:
         # Whatever was left may have needed nothing, and every input yields a decision.
-        step.emit("policy.adopted", kind="routing", version=version, ref=command.data["ref"])
+        _adopt(step, command)
+
+
+def _adopt(step: Step, command: Command) -> None:
+    version = command.data["version"]
+    step.emit(
+        "policy.adopted",
+        kind="routing",
+        version=version,
+        ref=command.data["ref"],
+        names=step.library[version].names() or None,
+    )
 
 
 def _waiting_still(step: Step) -> list[Work]:

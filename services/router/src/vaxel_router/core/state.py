@@ -7,6 +7,7 @@ what restores are checked against. Only :mod:`apply` may change them.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from functools import lru_cache
 from heapq import heapify, heappop, heappush
 
@@ -35,6 +36,8 @@ class Agent(msgspec.Struct, gc=False, omit_defaults=True):
     until_ms: int | None = None
     idle_since_ms: int = 0
     misses: int = 0
+    turn: int = 0
+    """Greater than that of all who were given work before; 0: never was."""
     works: list[str] = []
     """Works in hand (assigned or wrapping), oldest first."""
     offers: list[str] = []
@@ -168,6 +171,10 @@ class Pool(msgspec.Struct, omit_defaults=True):
     agents: dict[str, Agent] = {}
     cases: dict[str, Case] = {}
     conversations: dict[str, str] = {}
+    turns: int = 0
+    """Counts how often somebody was given work."""
+    named: list[str] = []
+    """The agents whom the policy names: each is told apart from all others alike."""
     closed: dict[str, str] = {}
     """Conversation → its closed case."""
     works: dict[str, Work] = {}
@@ -304,14 +311,15 @@ def asks_of(work: Work) -> Asks:
     )
 
 
-def profile_of(agent: Agent) -> Profile:
-    """What an agent brings."""
+def profile_of(agent: Agent, named: Collection[str] = ()) -> Profile:
+    """What an agent brings; whom a policy names is told apart."""
     return Profile(
         agent.tier,
         tuple(agent.skills.items()),
         tuple(agent.languages),
         tuple((name, cost, most) for name, (cost, most) in agent.channels.items()),
         agent.capacity,
+        agent.id if agent.id in named else "",
     )
 
 
@@ -340,7 +348,8 @@ def _matcher(pool: Pool, now_ms: int) -> Matcher:
     matcher.advance(now_ms)
     for agent in pool.agents.values():
         idle = agent.idle_since_ms
-        matcher.join(agent.id, profile_of(agent), presence=agent.standing, idle=idle)
+        profile = profile_of(agent, pool.named)
+        matcher.join(agent.id, profile, presence=agent.standing, idle=idle, turn=agent.turn)
         if agent.closed:
             matcher.set_presence(agent.id, agent.standing, closed=frozenset(agent.closed))
         matcher.stop(agent.id, agent.stop)

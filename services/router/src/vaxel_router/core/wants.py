@@ -13,6 +13,9 @@ from typing import Any
 import msgspec
 
 from vaxel_router.core.matching import Extra
+from vaxel_shared import needs
+
+CHOICES = ("round_robin", "least_loaded", "most_loaded")
 
 WEIGHT_MAX = 1_000
 """What one level of a wished-for skill may count, either way; as in the configuration."""
@@ -27,6 +30,18 @@ class Wants(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Of a skill: it isn't asked for any more once the work has waited so long."""
     wishes: dict[str, int] = {}
     """What each level of a skill counts in choosing among those who may take it."""
+    needs: str = ""
+    """An expression over skills that must hold: see :mod:`vaxel_shared.needs`."""
+    only: list[str] = []
+    """The agents who may take it; none: all may."""
+    without: list[str] = []
+    """Agents who may not."""
+    prefer: dict[str, int] = {}
+    """By agent, how much rather than others."""
+    choice: str = ""
+    """What those of equal rank go by: :data:`CHOICES`; left out, the longest idle."""
+    spare: bool = False
+    """Whether what somebody could do besides counts against, the rarer the more."""
 
 
 NOTHING = Wants()
@@ -52,22 +67,44 @@ def plain(wants: Wants | None) -> dict[str, Any]:
 
 
 def fault(requires: Mapping[str, Any]) -> str | None:
-    """What of a contact's wants makes no sense; None: nothing. Its types are the contract's."""
+    """What of a contact's wants makes no sense; None: nothing. Its types are the contract's.
+
+    Whom to choose, and by what, is the policy's alone.
+    """
     wants = of(requires)
     if wants is None:
         return None
+    for name in ("only", "without", "prefer", "choice", "spare"):
+        if requires.get(name):
+            return name
     if any(level < 0 for level in wants.at_most.values()):
         return "at_most"
     if any(age_ms < 0 for age_ms in wants.lapse_ms.values()):
         return "lapse_ms"
     if any(abs(weight) > WEIGHT_MAX for weight in wants.wishes.values()):
         return "wishes"
-    return None
+    return None if _is_expression(wants.needs) else "needs"
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        return len(text) <= needs.CONTACT_MAX and (not text or bool(needs.parse(f"({text})")))
+    except ValueError:
+        return False
 
 
 def extra_of(wants: Wants) -> Extra:
     """The same as the matcher compares it."""
-    return Extra(tuple(wants.at_most.items()), tuple(wants.wishes.items()))
+    return Extra(
+        tuple(wants.at_most.items()),
+        tuple(wants.wishes.items()),
+        wants.needs,
+        tuple(wants.only),
+        tuple(wants.without),
+        tuple(wants.prefer.items()),
+        wants.choice,
+        wants.spare,
+    )
 
 
 def least(some: Iterable[Mapping[str, int]]) -> dict[str, int]:

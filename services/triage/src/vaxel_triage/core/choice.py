@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from vaxel_shared import needs
 from vaxel_shared.config.routing import Queue, Rule
 from vaxel_shared.contracts import commands
 from vaxel_triage.core.view import Home, automatic_queue, queue_of
@@ -24,7 +26,7 @@ class Choice:
     queue: str
     priority: int
     skills: dict[str, int]
-    more: dict[str, dict[str, int]]
+    more: dict[str, Any]
     """What else an agent must or should bring, by the names of ``Requires``."""
     labels: list[str]
     rule: commands.Rule
@@ -79,14 +81,24 @@ def _is_automatic(queue: Queue | None) -> bool:
     return queue is not None and queue.automatic
 
 
-def _more(rules: Sequence[Rule]) -> dict[str, dict[str, int]]:
-    """The limits, lapses and wishes of all rules, the stricter of each; only those that are."""
-    found = {
+def _more(rules: Sequence[Rule]) -> dict[str, Any]:
+    """The limits, lapses, wishes and expressions of all rules, the stricter; only what there is."""
+    found: dict[str, Any] = {
         "at_most": _merged(rules, "at_most", min),
         "lapse_ms": _merged(rules, "lapse_ms", max),
         "wishes": _merged(rules, "wishes", max),
+        "needs": _together(rules),
     }
     return {name: values for name, values in found.items() if values}
+
+
+def _together(rules: Sequence[Rule]) -> str:
+    """The expressions of all rules as one, as far as it isn't too long to be one."""
+    some: list[str] = []
+    for rule in rules:
+        if len(needs.together(*some, rule.set.needs)) <= needs.CONTACT_MAX:
+            some.append(rule.set.needs)
+    return needs.together(*some)
 
 
 def _merged(rules: Sequence[Rule], key: str, stricter: Callable[[int, int], int]) -> dict[str, int]:

@@ -56,8 +56,8 @@ class Asked(Pile):
     """The items that ask for the same."""
 
     __slots__ = (
-        "asks", "fits", "get_sums", "index", "is_ranked", "lasting", "lasting_at", "ranks", "row",
-        "users",
+        "asks", "fits", "get_sums", "index", "is_ranked", "lasting", "lasting_at", "ranks",
+        "rarity", "row", "users",
     )  # fmt: skip
 
     def __init__(self, asks: Asks, index: int) -> None:
@@ -75,6 +75,8 @@ class Asked(Pile):
         self.get_sums: Callable[[list[int]], tuple[int, ...]] | None = None
         """Gets the sums of ``fits``; None: to be made anew."""
         self.ranks: dict[Profile, Any] = {}
+        self.rarity: Any = None
+        """What the ranks were found by."""
         self.lasting: Any = None
         """What the accounts keep of it, as of the roster's version ``lasting_at``."""
         self.lasting_at = -1
@@ -103,7 +105,7 @@ class Crew:
     """Agents of the same profile, presence and room; the heap of an open one holds (idle, id)."""
 
     __slots__ = (
-        "drawn", "heap", "index", "named", "names", "of", "open", "presence", "row",
+        "drawn", "heap", "index", "named", "names", "of", "open", "orders", "presence", "row",
         "size", "state", "sums",
     )  # fmt: skip
 
@@ -113,6 +115,8 @@ class Crew:
         self.state = state
         self.index = index
         self.heap: list[tuple[Any, str]] = []
+        self.orders: dict[str, list[tuple[Any, str]]] = {}
+        """Heaps of (key, id) for whatever else items choose by, as far as any did."""
         self.size = 0
         self.row = Row()
         """The classes of items that they have room for."""
@@ -140,7 +144,7 @@ class Seat:
 
     __slots__ = (
         "brought", "closed", "counts", "crew", "drawn_at", "held", "id", "idle", "load",
-        "presence", "stop", "used",
+        "presence", "stop", "turn", "used",
     )  # fmt: skip
 
     def __init__(self, agent_id: str, brought: Brought, crew: Crew) -> None:
@@ -158,6 +162,8 @@ class Seat:
         """Channels of which the agent takes nothing for now."""
         self.stop = ""
         """What rules the agent out of all channels for now, as if they were full; "": nothing."""
+        self.turn = 0
+        """Greater than that of all who were given something before."""
         self.held: dict[str, Pile] = {}
         """Items that wait for this agent alone, by channel."""
 

@@ -51,10 +51,16 @@ class Matcher(Team):
     # What changes of agents means to items held for them
 
     def join(
-        self, agent_id: str, profile: Profile, *, presence: str = AVAILABLE, idle: Any = 0
+        self,
+        agent_id: str,
+        profile: Profile,
+        *,
+        presence: str = AVAILABLE,
+        idle: Any = 0,
+        turn: int | None = None,
     ) -> None:
         """See :meth:`Team.join`."""
-        super().join(agent_id, profile, presence=presence, idle=idle)
+        super().join(agent_id, profile, presence=presence, idle=idle, turn=turn)
         self._refile_preferring(agent_id)
 
     def leave(self, agent_id: str) -> None:

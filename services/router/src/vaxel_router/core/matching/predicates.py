@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from vaxel_router.core.matching.shapes import Asks, Profile
+from vaxel_router.core.matching.shapes import Asks, Extra, Profile
+from vaxel_shared import needs
 
 PREDICATES = (
     "not_in_tier",
@@ -15,7 +16,9 @@ PREDICATES = (
     "skill_missing",
     "skill_level",
     "skill_above",
+    "needs_unmet",
     "language_missing",
+    "left_out",
     "presence_offline",
     "presence_away",
     "presence_lost",
@@ -46,7 +49,14 @@ def lasting(profile: Profile, asks: Asks) -> Rejection | None:
             return why
     if asks.languages and not any(tag in profile.languages for tag in asks.languages):
         return "language_missing", {"languages": list(asks.languages)}
+    if asks.extra is not None and is_left_out(profile.name, asks.extra):
+        return "left_out", {}
     return None
+
+
+def is_left_out(name: str, extra: Extra) -> bool:
+    """Whether an agent is one whom the policy doesn't name, or names as one who may not."""
+    return name in extra.without or (bool(extra.only) and name not in extra.only)
 
 
 def _levels(profile: Profile, asks: Asks) -> Rejection | None:
@@ -57,7 +67,11 @@ def _levels(profile: Profile, asks: Asks) -> Rejection | None:
             return "skill_missing", {"skill": skill}
         if levels[skill] < least:
             return "skill_level", {"skill": skill, "level": levels[skill], "least": least}
-    for skill, most in asks.extra.at_most if asks.extra is not None else ():
+    if asks.extra is None:
+        return None
+    for skill, most in asks.extra.at_most:
         if levels.get(skill, most) > most:
             return "skill_above", {"skill": skill, "level": levels[skill], "most": most}
+    if asks.extra.needs and not needs.holds(needs.parse(asks.extra.needs), levels):
+        return "needs_unmet", {"needs": asks.extra.needs}
     return None

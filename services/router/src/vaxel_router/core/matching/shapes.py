@@ -16,11 +16,23 @@ class Extra(NamedTuple):
     """By name, the highest level of a skill that whoever takes it may have."""
     wishes: tuple[tuple[str, int], ...] = ()
     """By name, what a level of a skill counts for whoever has it."""
+    needs: str = ""
+    """An expression over skills that must hold: see :mod:`vaxel_shared.needs`."""
+    only: tuple[str, ...] = ()
+    """The agents who may take it; none: all may."""
+    without: tuple[str, ...] = ()
+    """Agents who may not."""
+    prefer: tuple[tuple[str, int], ...] = ()
+    """By agent, how much rather than others."""
+    choice: str = ""
+    """What agents of the same rank go by; left out, whoever was idle for longest."""
+    spare: bool = False
+    """Whether what an agent could do besides counts against, the rarer the more."""
 
     @property
     def ranks(self) -> bool:
         """Whether it puts agents in an order of its own, besides ruling some out."""
-        return bool(self.wishes)
+        return bool(self.wishes or self.prefer or self.choice or self.spare)
 
 
 class Asks(NamedTuple):
@@ -50,3 +62,5 @@ class Profile(NamedTuple):
     channels: tuple[tuple[str, int, int], ...] = ()
     """By name: what one item costs of the capacity, and how many at once."""
     capacity: int = 1
+    name: str = ""
+    """The agent's id, of one whom items may name."""

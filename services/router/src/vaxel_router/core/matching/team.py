@@ -44,13 +44,20 @@ class Team:
         """Counts changes of who brings what."""
         self._rank = rank
         self._draw = draw
+        self._rarity: tuple[int, ranked.Rarity] = (-1, {})
         self._unsettled: set[Crew] = set()
         """Crews whose heads may not be true any more: nobody has asked since."""
         self._nowhere = Crew(Brought(Profile(), -1), "nowhere", (), -1)
         """Where an agent stands before joining and after leaving."""
 
     def join(
-        self, agent_id: str, profile: Profile, *, presence: str = AVAILABLE, idle: Any = 0
+        self,
+        agent_id: str,
+        profile: Profile,
+        *,
+        presence: str = AVAILABLE,
+        idle: Any = 0,
+        turn: int | None = None,
     ) -> None:
         """A new agent, or another profile, presence and idleness for one; what is held stays."""
         seat = self.seats.get(agent_id)
@@ -66,6 +73,8 @@ class Team:
         counts = seat.counts.items()
         seat.load = seat.used + sum(brought.units.get(name, 0) * n for name, n in counts)
         seat.presence, seat.idle = presence, idle
+        if turn is not None:
+            seat.turn = turn
         self._move(seat)
         if before is not None and not before.members:
             self.table.forget(before)
@@ -99,7 +108,9 @@ class Team:
             seat.idle = idle
         self._move(seat)
 
-    def hold(self, agent_id: str, channel: str, cost: int, *, idle: Any = None) -> None:
+    def hold(
+        self, agent_id: str, channel: str, cost: int, *, idle: Any = None, turn: int | None = None
+    ) -> None:
         """An agent has one more in hand."""
         seat = self.seats[agent_id]
         seat.used += cost
@@ -107,6 +118,8 @@ class Team:
         seat.load += cost + seat.brought.units.get(channel, 0)
         if idle is not None:
             seat.idle = idle
+        if turn is not None:
+            seat.turn = turn
         self._move(seat)
 
     def free(self, agent_id: str, channel: str, cost: int, *, idle: Any = None) -> None:
@@ -136,6 +149,15 @@ class Team:
         """The tiers that somebody is of, lowest first."""
         return sorted({profile.tier for profile in self.table.brought})
 
+    def rarity(self) -> ranked.Rarity:
+        """What each skill and language counts, as few as have it; the same until somebody joins."""
+        if self._rarity[0] != self.roster:
+            team = (
+                (brought.profile, len(brought.members)) for brought in self.table.slots if brought
+            )
+            self._rarity = self.roster, ranked.rarity_of(team)
+        return self._rarity[1]
+
     def _move(self, seat: Seat) -> None:
         """Let the seat stand in the crew that it belongs to now."""
         crew = None
@@ -148,6 +170,8 @@ class Team:
         if crew.open:
             heappush(crew.heap, (seat.idle, seat.id))
             self._unsettled.add(crew)
+            if crew.orders:
+                ranked.note(crew, seat)
 
     def _crew(self, seat: Seat) -> Crew:
         brought = seat.brought

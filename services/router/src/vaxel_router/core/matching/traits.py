@@ -6,11 +6,14 @@ many profiles there are.
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import reduce
 from typing import TypeVar
 
 from vaxel_router.core.matching.shapes import Asks, Extra, Profile
+from vaxel_shared import needs
 
 
 def bits(bitmap: int) -> Iterator[int]:
@@ -22,7 +25,7 @@ def bits(bitmap: int) -> Iterator[int]:
 
 
 class Traits:
-    """Bitmaps of profiles by tier, channel, language, and level of each skill."""
+    """Bitmaps of profiles by tier, channel, language, name, and level of each skill."""
 
     def __init__(self) -> None:
         self._all = 0
@@ -30,12 +33,15 @@ class Traits:
         self._channels: dict[str, int] = defaultdict(int)
         self._languages: dict[str, int] = defaultdict(int)
         self._skills: dict[str, dict[int, int]] = {}
+        self._names: dict[str, int] = defaultdict(int)
 
     def flip(self, slot: int, profile: Profile) -> None:
         """Take the profile at ``slot`` in, or, if it is in, out."""
         bit = 1 << slot
         self._all ^= bit
         self._tiers[profile.tier] ^= bit
+        if profile.name:
+            self._names[profile.name] ^= bit
         for channel in profile.channels:
             self._channels[channel[0]] ^= bit
         for tag in profile.languages:
@@ -54,7 +60,29 @@ class Traits:
             found &= _any(self._languages, asks.languages)
         if asks.extra is not None:
             found &= ~self._above(asks.extra)
+            found &= self._meeting(asks.extra) & ~self._left_out(asks.extra)
         return found
+
+    def _meeting(self, extra: Extra) -> int:
+        """The profiles that meet the expression."""
+        return self._holding(needs.parse(extra.needs)) if extra.needs else self._all
+
+    def _holding(self, one: needs.Needs) -> int:
+        match one:
+            case needs.Has(skill, least, most):
+                levels = self._skills.get(skill, {})
+                return _union(some for level, some in levels.items() if least <= level <= most)
+            case needs.Not(inner):
+                return self._all & ~self._holding(inner)
+            case needs.All(some):
+                return reduce(operator.and_, map(self._holding, some))
+            case needs.Any(some):
+                return _union(map(self._holding, some))
+
+    def _left_out(self, extra: Extra) -> int:
+        """The profiles of agents whom the policy leaves out."""
+        out = _any(self._names, extra.without)
+        return out | (self._all & ~_any(self._names, extra.only) if extra.only else 0)
 
     def _above(self, extra: Extra) -> int:
         """The profiles with a skill above what is wanted at most."""
@@ -84,8 +112,15 @@ class Traits:
             above = rest & self._above(asks.extra)
             rest ^= above
             yield "skill_above", above
+            unmet = rest & ~self._meeting(asks.extra)
+            rest ^= unmet
+            yield "needs_unmet", unmet
         if asks.languages:
-            yield "language_missing", rest & ~_any(self._languages, asks.languages)
+            missing = rest & ~_any(self._languages, asks.languages)
+            rest ^= missing
+            yield "language_missing", missing
+        if asks.extra is not None:
+            yield "left_out", rest & self._left_out(asks.extra)
 
 
 Name = TypeVar("Name", int, str)

@@ -9,8 +9,15 @@ from vaxel_router.core.written.common import MORE_WAITS, Handler, Place
 from vaxel_shared.contracts.wire import Decision
 
 
-def _policy_adopted(_world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+def _policy_adopted(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
     pool.policy = decision.data["version"]
+    before, pool.named = pool.named, list(decision.data.get("names", []))
+    for agent_id in sorted({*before} ^ {*pool.named}):
+        agent = pool.agents.get(agent_id)
+        if agent is not None:
+            brings = profile_of(agent, pool.named)
+            matcher = world.matchers[pool.name]
+            matcher.join(agent.id, brings, presence=agent.standing, idle=agent.idle_since_ms)
 
 
 def _roster_adopted(_world: World, pool: Pool, decision: Decision, _place: Place) -> None:
@@ -39,7 +46,7 @@ def _agent_changed(world: World, pool: Pool, decision: Decision, _place: Place) 
         ends = [until for until in agent.closed.values() if until]
         _set(world, pool, agent, "open", min(ends, default=None))
     if profile is not None:
-        brings = profile_of(agent)
+        brings = profile_of(agent, pool.named)
         matcher.join(agent.id, brings, presence=agent.standing, idle=agent.idle_since_ms)
         matcher.stop(agent.id, agent.stop)
     if presence is not None or closed is not None:

@@ -21,7 +21,9 @@ def _offer_made(world: World, pool: Pool, decision: Decision, place: Place) -> N
     data = decision.data
     matcher = world.matchers[pool.name]
     matcher.drop(work.id)
-    matcher.hold(agent.id, work.channel, data["cost"], idle=decision.at_ms)
+    pool.turns += 1
+    agent.turn = pool.turns
+    matcher.hold(agent.id, work.channel, data["cost"], idle=decision.at_ms, turn=agent.turn)
     work.state, work.offer_id, work.attempts = "offered", decision.offer_id, data["attempt"]
     offer = Offer(
         id=decision.offer_id,

@@ -115,7 +115,9 @@ def _work_assigned(world: World, pool: Pool, decision: Decision, place: Place) -
     if decision.data["via"] == ACCEPTED:  # its offer held what it takes
         matcher.touch(agent.id, decision.at_ms)
     else:
-        matcher.hold(agent.id, work.channel, work.cost, idle=decision.at_ms)
+        pool.turns += 1
+        agent.turn = pool.turns
+        matcher.hold(agent.id, work.channel, work.cost, idle=decision.at_ms, turn=agent.turn)
     pool.cases[work.case_id].last_agent = agent.id
     disarm_work(world, pool, work)
 
