@@ -19,6 +19,7 @@ from vaxel_router.core import (
     alerts,
     cases,
     contacts,
+    leases,
     offers,
     presence,
     queueing,
@@ -270,7 +271,7 @@ def both_kinds_of_worlds() -> Iterator[None]:
         return chosen
 
     modules = [
-        queueing, offers, cases, roster, presence, contacts, alerts, timers, switches,
+        queueing, offers, cases, roster, presence, leases, contacts, alerts, timers, switches,
     ]  # fmt: skip
     patches = [
         mock.patch.object(module, name, either(name))

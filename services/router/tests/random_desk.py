@@ -304,6 +304,8 @@ class Traffic:
                 "bar_after_miss_ms": 600_000, "misses_before_away": draw.choice((0, 2)),
             },
             "after_reply": {"email": "waiting", "chat": "open"},
+            "lease_ms": draw.choice(({}, {"chat": 60_000, "email": 1_200_000})),
+            "bounce_limit": draw.choice((0, 2)),
             "presence": {
                 "grace_ms": draw.choice((0, 60_000)),
                 "after_grace": draw.choice(("keep", "keep_no_new", "return_work")),

@@ -164,7 +164,9 @@ class AnyHistory(RuleBasedStateMachine):
     def policy(self, limit: str, misses: int, presence: str) -> None:
         offer = f"offer: {{limit: {limit}, misses_before_away: {misses}, "
         names = presence.replace("}", ", names: {lunch: {presence: away}}}")
-        text = ROUTING.replace("    offer: {limit: 10m, ", f"    presence: {names}\n    {offer}")
+        lease = "lease: {email: 20m}\n    bounce_limit: 2\n    " if misses else ""
+        more = f"    presence: {names}\n    {lease}{offer}"
+        text = ROUTING.replace("    offer: {limit: 10m, ", more)
         self.router.publish(text)
 
     @rule()

@@ -67,6 +67,7 @@ REFUSALS = {
     "no_policy": "no routing policy is in force yet",
     "not_supported": "this isn't supported",
     "not_allowed": "the role doesn't allow it",
+    "bounce_limit": "it was handed on as often as it may be; keep it, or escalate it",
     "unknown_presence": "the policy knows no presence of this name",
     "invalid_data": "the command holds data that make no sense",
 }

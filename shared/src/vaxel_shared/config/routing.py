@@ -29,6 +29,7 @@ Needs = Annotated[str, AfterValidator(_expression)]
 Weight = Annotated[int, Field(ge=-1000, le=1000)]
 AfterReply = Literal["open", "waiting", "resolved"]
 AwayMode = Literal["keep", "keep_no_new", "return_work"]
+LeaseTime = Annotated[Duration, Field(ge=1_000, le=90 * 86_400_000)]
 
 
 class Step(Located):
@@ -105,6 +106,8 @@ class OfferPolicy(ConfigModel):
     bar_after_miss_ms: Duration = Field(default=600_000, alias="bar_after_miss")
     misses_before_away: int = Field(default=0, ge=0)
     """So many misses in a row set an agent away; 0: never."""
+    bar_after_lapse_ms: Duration = Field(default=3_600_000, alias="bar_after_lapse")
+    """How long whoever let a lease lapse isn't offered that work again."""
 
 
 class PresenceName(ConfigModel):
@@ -138,6 +141,10 @@ class Pool(Located):
     """How long a reopened case waits for whoever answered last before others may have it."""
     wrap_up_ms: Duration = Field(default=0, alias="wrap_up")
     offer: OfferPolicy = Field(default_factory=OfferPolicy)
+    lease_ms: dict[str, LeaseTime] = Field(default_factory=dict, alias="lease", max_length=50)
+    """By channel: work that was assigned comes back unless its first reply is sent within this."""
+    bounce_limit: int = Field(default=0, ge=0, le=100)
+    """So often agents may hand a case's work on, or let it lapse; 0: as often as they like."""
     presence: PresencePolicy = Field(default_factory=PresencePolicy)
     after_reply: dict[str, AfterReply] = {"email": "waiting"}
     """What follows an answer by channel, where the agent doesn't say."""

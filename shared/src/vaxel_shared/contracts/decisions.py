@@ -219,6 +219,8 @@ class WorkQueued(Contract):
     """The queue that it was meant for, where another took it."""
     detour: str | None = None
     """Why another took it: ``divert``."""
+    bounces: int = 0
+    """How often it was handed on, or came back without a reply."""
 
 
 class WorkStepped(Contract):
@@ -277,6 +279,8 @@ class WorkAssigned(Contract):
     channel: str
     cost: int
     explain: Explain | None = None
+    lease_until_ms: int | None = None
+    """Without a reply by then it goes to somebody else."""
 
 
 class WorkWrapping(Contract):
@@ -284,6 +288,13 @@ class WorkWrapping(Contract):
 
     until_ms: int
     reason: str | None = None
+
+
+class WorkResumed(Contract):
+    """It goes on; or its lease begins again, since no reply could have come."""
+
+    reason: str | None = None
+    lease_until_ms: int | None = None
 
 
 class NoticeDue(Contract):
@@ -360,7 +371,7 @@ DATA: dict[str, type[Contract]] = {
     "work.escalated": WorkEscalated,
     "work.scheduled": Reason,
     "work.suspended": Reason,
-    "work.resumed": Reason,
+    "work.resumed": WorkResumed,
     "work.assigned": WorkAssigned,
     "work.wrapping": WorkWrapping,
     "work.closed": Reason,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vaxel_router.core.eligibility import choose
+from vaxel_router.core.leases import hand_on
 from vaxel_router.core.limits import ESCALATIONS_MAX
 from vaxel_router.core.queueing import close_work, end_offer, match_agent, match_work, queue_work
 from vaxel_router.core.state import Case, Work
@@ -192,6 +193,7 @@ def transfer(step: Step, command: Command) -> None:
         raise Refused("wrong_state", {"status": case.status})
     if to_agent is not None and to_agent == work.agent_id:
         raise Refused("invalid_data", {"to_agent": to_agent})
+    bounces = hand_on(step, work, command.actor.kind)
     _noted(step, command, case)
     bar_ms = step.policy.offer.bar_after_decline_ms if step.policy is not None else 0
     wait_ms = step.policy.sticky_wait_ms if step.policy is not None else 0
@@ -207,6 +209,7 @@ def transfer(step: Step, command: Command) -> None:
         prefer_ms=wait_ms,
         barred={holder: step.person_ms + bar_ms} if holder is not None else None,
         escalations=work.escalations,
+        bounces=bounces,
     )
     if freed is not None:
         match_agent(step, freed)
@@ -239,6 +242,7 @@ def _raise_tier(step: Step, work: Work, floor: int, reason: str) -> None:
     before, freed = list(work.tiers), None
     if work.agent_id is not None:
         since_ms, clock_ms, count = work.since_ms, work.clock_ms, work.escalations
+        bounces = work.bounces
         freed = close_work(step, work, "escalated")
         work = queue_work(
             step,
@@ -249,6 +253,7 @@ def _raise_tier(step: Step, work: Work, floor: int, reason: str) -> None:
             queue=work.queue,
             floor=floor,
             escalations=count,
+            bounces=bounces,
             settled=True,
         )
     elif work.offer_id is not None:
@@ -295,6 +300,7 @@ def assign(step: Step, command: Command) -> None:
         channel=work.channel,
         cost=agent.channels.get(work.channel, (1, 0))[0],
         explain=choose(step.pool, work, step.now_ms).explain,
+        lease_until_ms=step.lease_until(work),
     )
     if freed is not None:
         match_agent(step, freed)

@@ -50,6 +50,8 @@ def every_deadline_has_a_timer(world: World, pool: Pool) -> list[str]:
         rests = work.queue in pool.shut
         if work.state == "queued" and work.next_ms is not None and not rests:
             wanted[f"step:{pool.name}:{work.id}"] = work.next_ms
+        if work.lease_ms is not None:
+            wanted[f"lease:{pool.name}:{work.id}"] = work.lease_ms
     for agent in pool.agents.values():
         if agent.until_ms is not None:
             wanted[f"back:{pool.name}:{agent.id}"] = agent.until_ms

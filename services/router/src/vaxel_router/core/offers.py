@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vaxel_router.core.limits import RETRY_MS_MAX
+from vaxel_router.core.limits import AWAY_MS_MIN, RETRY_MS_MAX
 from vaxel_router.core.policy import Plan
 from vaxel_router.core.queueing import end_offer, match_agent, match_work, release_reserved
 from vaxel_router.core.state import Offer, Work
@@ -39,6 +39,7 @@ def accept(step: Step, command: Command) -> None:
         via=ACCEPTED,
         channel=work.channel,
         cost=offer.cost,
+        lease_until_ms=step.lease_until(work),
     )
     agent = step.pool.agents[offer.agent_id]
     if agent.max_offers is not None:  # there is room for another to be shown
@@ -116,10 +117,6 @@ def _stepped(step: Step, work: Work, now: Plan, reason: str, **moved: Any) -> No
         reason=reason,
         **moved,
     )
-
-
-AWAY_MS_MIN = 10_000
-"""A timer that fires so much later than it was due was held up by more than a restart."""
 
 
 def expire(step: Step, offer: Offer) -> None:

@@ -89,6 +89,7 @@ class OfferPolicy(msgspec.Struct, frozen=True):
     bar_after_decline_ms: int = 3_600_000
     bar_after_miss_ms: int = 600_000
     misses_before_away: int = 0
+    bar_after_lapse_ms: int = 3_600_000
 
 
 PRESENCES = ("available", "away", "offline")
@@ -121,6 +122,8 @@ class Policy(msgspec.Struct, frozen=True):
     sticky_wait_ms: int = 3_600_000
     wrap_up_ms: int = 0
     offer: OfferPolicy = msgspec.field(default_factory=OfferPolicy)
+    lease_ms: dict[str, int] = msgspec.field(default_factory=dict)
+    bounce_limit: int = 0
     presence: PresencePolicy = msgspec.field(default_factory=PresencePolicy)
     after_reply: dict[str, str] = msgspec.field(default_factory=lambda: {"email": "waiting"})
 

@@ -249,6 +249,7 @@ def _give_back(step: Step, work: Work, reason: str) -> None:
         queue=work.queue,
         floor=work.floor,
         escalations=work.escalations,
+        bounces=work.bounces,
         settled=True,
     )
     match_work(step, back)

@@ -32,6 +32,7 @@ def queue_work(
     barred: dict[str, int] | None = None,
     floor: int = 1,
     escalations: int = 0,
+    bounces: int = 0,
     settled: bool = False,
 ) -> Work:
     """New work for a case: it waits, ready to be matched.
@@ -74,6 +75,7 @@ def queue_work(
         prefer_until_ms=step.person_ms + prefer_ms if prefer is not None else None,
         barred=barred or None,
         escalations=escalations or None,
+        bounces=bounces or None,
         home=home if home != name else None,
         detour=detour,
     )
@@ -157,6 +159,7 @@ def _offer(step: Step, work: Work, agent: Agent, explain: dict[str, Any]) -> Non
             channel=work.channel,
             cost=agent.channels[work.channel][0],
             explain=explain,
+            lease_until_ms=step.lease_until(work),
         )
         return
     attempt = work.attempts + 1

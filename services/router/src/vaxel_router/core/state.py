@@ -142,6 +142,10 @@ class Work(msgspec.Struct, gc=False, omit_defaults=True):
     own: Wants | None = None
     """What the contact asked for besides; ``wants`` is that at the present step."""
     wants: Wants | None = None
+    bounces: int = 0
+    """How often it was handed on, or came back without a reply."""
+    lease_ms: int | None = None
+    """By then whoever has it must have replied for the first time."""
 
 
 class Offer(msgspec.Struct, gc=False, omit_defaults=True):

@@ -144,6 +144,14 @@ class Step:
             found, why = switch.value, "divert"
         return found, why
 
+    def lease_until(self, work: Work) -> int | None:
+        """Until when whoever gets this work now must have replied; None: there is no such time."""
+        policy = self.policy
+        if policy is None or (policy.bounce_limit and work.bounces > policy.bounce_limit):
+            return None
+        lease_ms = policy.lease_ms.get(work.channel)
+        return self.person_ms + lease_ms if lease_ms else None
+
     def case(self, command: wire.Command) -> Case:
         """The case that a command speaks of. Raises Refused."""
         case = self.pool.cases.get(command.case_id or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vaxel_router.core import cases, offers, presence, switches
+from vaxel_router.core import cases, leases, offers, presence, switches
 from vaxel_router.core.queueing import match_work, stay
 from vaxel_router.core.step import Step
 
@@ -35,6 +35,7 @@ KINDS: dict[str, Callable[[Step, str], None]] = {
     "grace": lambda step, name: presence.end_grace(step, step.pool.agents[name]),
     "give": lambda step, name: presence.go_on_giving(step, step.pool.agents[name]),
     "open": lambda step, name: presence.open_channels(step, step.pool.agents[name]),
+    "lease": lambda step, name: leases.lapse(step, step.pool.works[name]),
     "switch": switches.end,
     "look": switches.go_on,
 }

@@ -62,6 +62,8 @@ def _work(work: Work) -> dict[str, Any]:
         "step_at": work.step_at,
         "next_ms": work.next_ms,
         "attempts": work.attempts,
+        "bounces": work.bounces,
+        "lease_ms": work.lease_ms,
         "offer_id": work.offer_id,
         "agent_id": work.agent_id,
         "token": work.token,

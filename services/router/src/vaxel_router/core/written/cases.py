@@ -5,7 +5,7 @@ from __future__ import annotations
 from vaxel_router.core import wants
 from vaxel_router.core.limits import CLOSED_LINKS_MAX, CONVERSATIONS_PER_CASE_MAX
 from vaxel_router.core.state import Case, Pool, World
-from vaxel_router.core.written.common import Handler, Place, case_id_of
+from vaxel_router.core.written.common import Handler, Place, case_id_of, lease
 from vaxel_shared.contracts.wire import Decision
 
 
@@ -63,7 +63,10 @@ def _note_contact(world: World, pool: Pool, case: Case, decision: Decision, plac
     sources[str(partition)] = max(offset, sources.get(str(partition), -1))
 
 
-def _case_replied(_world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+def _case_replied(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    work = pool.works.get(decision.work_id or "")
+    if work is not None and work.lease_ms is not None:
+        lease(world, pool, work, None)
     if decision.agent_id is not None:
         pool.cases[case_id_of(decision)].last_agent = decision.agent_id
 

@@ -50,6 +50,16 @@ def disarm_work(world: World, pool: Pool, work: Work) -> None:
         world.disarm(f"{kind}:{pool.name}:{work.id}")
 
 
+def lease(world: World, pool: Pool, work: Work, until_ms: int | None) -> None:
+    """Until when the first reply to work in hand is awaited; None: it isn't."""
+    work.lease_ms = until_ms
+    key = f"lease:{pool.name}:{work.id}"
+    if until_ms is None:
+        world.disarm(key)
+    else:
+        world.arm(key, until_ms)
+
+
 def case_id_of(decision: Decision) -> str:
     """The case that the decision is about, which its type must name."""
     assert decision.case_id is not None

@@ -12,6 +12,7 @@ from vaxel_router.core.written.common import (
     arm_step,
     case_id_of,
     disarm_work,
+    lease,
     work_id_of,
 )
 from vaxel_shared.contracts.wire import Decision
@@ -49,6 +50,7 @@ def _work_queued(world: World, pool: Pool, decision: Decision, _place: Place) ->
         prefer_until_ms=data.get("prefer_until_ms"),
         barred=dict(data.get("barred", {})),
         escalations=data.get("escalations", 0),
+        bounces=data.get("bounces", 0),
         own=wants.of(data["asks"]),
         wants=wants.of(data["requires"]),
     )
@@ -120,11 +122,13 @@ def _work_assigned(world: World, pool: Pool, decision: Decision, place: Place) -
         matcher.hold(agent.id, work.channel, work.cost, idle=decision.at_ms, turn=agent.turn)
     pool.cases[work.case_id].last_agent = agent.id
     disarm_work(world, pool, work)
+    lease(world, pool, work, decision.data.get("lease_until_ms"))
 
 
 def _work_wrapping(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
     work = pool.works[work_id_of(decision)]
     work.state = "wrapping"
+    lease(world, pool, work, None)
     world.arm(f"wrap:{pool.name}:{work.id}", decision.data["until_ms"])
 
 
@@ -141,8 +145,14 @@ def _work_closed(world: World, pool: Pool, decision: Decision, _place: Place) ->
         matcher.free(agent.id, work.channel, work.cost, idle=decision.at_ms)
     disarm_work(world, pool, work)
     world.disarm(f"wrap:{pool.name}:{work.id}")
+    lease(world, pool, work, None)
     del pool.works[work.id]
     pool.cases[work.case_id].work_id = None
+
+
+def _work_resumed(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    """A lease begins again, or is none any more."""
+    lease(world, pool, pool.works[work_id_of(decision)], decision.data.get("lease_until_ms"))
 
 
 HANDLERS: dict[str, Handler] = {
@@ -150,6 +160,7 @@ HANDLERS: dict[str, Handler] = {
     "work.stepped": _work_stepped,
     "work.escalated": _work_escalated,
     "work.assigned": _work_assigned,
+    "work.resumed": _work_resumed,
     "work.wrapping": _work_wrapping,
     "work.closed": _work_closed,
 }
