@@ -61,7 +61,11 @@ def _terms(pool: Pool, agent: Agent, work: Work) -> list[tuple[str, int, int]]:
         score = sum(agent.skills.get(name, 0) * weight for name, weight in wants["wishes"].items())
         terms.append(("wished", score, -score))
     if wants.get("spare"):
-        needed = {*work.needs, *wants["wishes"], *wants["needs"].replace("(", " ").split()}
+        needed = {
+            *work.needs,
+            *wants["wishes"],
+            *wants["needs"].replace("(", " ").replace(")", " ").split(),
+        }
         waste = sum(_price(pool, "skills", name) for name in agent.skills if name not in needed)
         waste += sum(_price(pool, "languages", t) for t in agent.languages if t not in work.speaks)
         terms.append(("spare_skill", waste, waste))
@@ -146,7 +150,7 @@ def rules_out(pool: Pool, agent: Agent, work: Work, now_ms: int) -> Why | None:
     mine = _hands(pool, agent)
     if sum(channel == work.channel for channel, _ in mine) >= most:
         return "channel_full", {"channel": work.channel, "max": most}
-    used = sum(each for _, each in mine)
+    used = sum(each for c, each in mine if work.channel not in agent.yields.get(c, []))
     if used + cost > agent.capacity:
         return "capacity_full", {"used": used, "capacity": agent.capacity}
     return None
@@ -156,7 +160,8 @@ def _profile(pool: Pool, agent: Agent) -> tuple[Any, ...]:
     channels = tuple((name, *item) for name, item in agent.channels.items())
     skills, languages = tuple(agent.skills.items()), tuple(agent.languages)
     name = agent.id if agent.id in pool.named else ""
-    return (agent.tier, skills, languages, channels, agent.capacity, name)
+    yields = tuple((one, tuple(others)) for one, others in agent.yields.items())
+    return (agent.tier, skills, languages, channels, agent.capacity, name, yields)
 
 
 def account(pool: Pool, work: Work, now_ms: int) -> tuple[Agent | None, dict[str, Any]]:

@@ -63,7 +63,9 @@ class Oracle:
         )
         if sum(channel == thing.asks.channel for channel, _ in person.hands) >= most:
             return "channel_full", {"channel": thing.asks.channel, "max": most}
-        used = sum(cost for _, cost in person.hands)
+        yields = dict(person.profile.yields)
+        channel = thing.asks.channel
+        used = sum(cost for c, cost in person.hands if channel not in yields.get(c, ()))
         if used + cost > person.profile.capacity:
             return "capacity_full", {"used": used, "capacity": person.profile.capacity}
         return None

@@ -255,6 +255,7 @@ class Traffic:
     def _profile(self, name: str) -> dict[str, Any]:
         draw = self.random
         channels = draw.sample(("chat", "email", "voice"), draw.randint(1, 3))
+        aside = draw.random() < 0.3
         return {
             "id": name,
             "tier": draw.randint(1, 3),
@@ -262,11 +263,14 @@ class Traffic:
             "languages": {tag: 9 for tag in LANGUAGES if draw.random() < 0.7},
             "capacity": draw.randint(1, 5),
             "channels": {
-                c: {"cost": draw.randint(1, 2), "max": draw.randint(1, 3)} for c in channels
+                c: {"cost": draw.randint(1, 2), "max": draw.randint(1, 3)}
+                | ({"interrupted_by": [o for o in channels if o > c]} if aside else {})
+                for c in channels
             },
             "present": draw.random() < 0.8,
             **({"max_offers": draw.randint(1, 2)} if draw.random() < 0.2 else {}),
             **({"auto_accept": ["voice"]} if draw.random() < 0.2 else {}),
+            **({"backup": draw.choice(self.names)} if draw.random() < 0.3 else {}),
         }
 
     def _policy(self) -> str:

@@ -44,6 +44,7 @@ class Pair:
             tuple(tag for tag in LANGUAGES if draw.random() < 0.7),
             tuple((name, draw.randint(1, 2), draw.randint(0, 3)) for name in some),
             draw.randint(0, 4),
+            yields=(("email", ("chat",)),) if len(some) == 2 and draw.random() < 0.4 else (),
         )
 
     def _asks(self) -> Asks:

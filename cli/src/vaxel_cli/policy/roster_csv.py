@@ -1,6 +1,7 @@
 """A roster as CSV, one agent a row, and back: for spreadsheets and personnel systems. Pure.
 
-Levels stand as ``billing:8 returns:4``, channels as ``email:1/4`` (what one costs / how many).
+Levels stand as ``billing:8 returns:4``, channels as ``email:1/4`` (what one costs / how many) or
+``email:1/4~voice~chat`` (put aside for those).
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from typing import Any
 
 from vaxel_shared.config import source
 from vaxel_shared.config.document import ConfigError, Document, Path_, Problem
-from vaxel_shared.config.roster import Agent, Roster
+from vaxel_shared.config.roster import Agent, Capacity, Roster
 
 COLUMNS = (
     "id", "name", "email", "pool", "role", "tier", "skills", "languages", "capacity", "channels",
-    "present", "max_offers", "auto_accept",
+    "present", "max_offers", "auto_accept", "backup",
 )  # fmt: skip
 REQUIRED = ("id", "name", "email", "pool", "languages")
 _YES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
@@ -31,8 +32,8 @@ def write(agents: list[Agent]) -> str:
         rows.writerow([
             agent.id, agent.name, agent.email, agent.pool, agent.role, agent.tier,
             _levels_out(agent.skills), _levels_out(agent.languages), agent.capacity,
-            " ".join(f"{name}:{item.cost}/{item.max}" for name, item in agent.channels.items()),
-            str(agent.present).lower(), agent.max_offers, " ".join(agent.auto_accept),
+            " ".join(_channel(name, item) for name, item in agent.channels.items()),
+            str(agent.present).lower(), agent.max_offers, " ".join(agent.auto_accept), agent.backup,
         ])  # fmt: skip
     return text.getvalue()
 
@@ -99,14 +100,21 @@ def _levels(cell: str) -> dict[str, int]:
     return found
 
 
-def _channels(cell: str) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
+def _channel(name: str, item: Capacity) -> str:
+    return "~".join([f"{name}:{item.cost}/{item.max}", *item.interrupted_by])
+
+
+def _channels(cell: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
     for part in cell.split():
         name, _, limits = part.partition(":")
         cost, _, most = limits.partition("/")
+        most, *others = most.split("~")
         if not name or not cost.isdecimal() or not most.isdecimal() or name in found:
             raise ValueError(f"{part!r}; write channels like email:1/4, its cost and how many")
         found[name] = {"cost": int(cost), "max": int(most)}
+        if others:
+            found[name]["interrupted_by"] = others
     return found
 
 

@@ -183,10 +183,21 @@ def _check_languages(loaded: Deployment) -> list[Problem]:
 
 
 def _check_agents(loaded: Deployment) -> list[Problem]:
-    """Agents whose pool doesn't exist."""
+    """Agents whose pool doesn't exist, or whose backup isn't in it."""
     document = loaded.documents["roster"]
     pools = [pool.name for pool in loaded.routing.pools]
-    return [
+    teams = {pool: [agent.id for agent in loaded.roster.of_pool(pool)] for pool in pools}
+    alone = [
+        document.problem(
+            ("agents", index, "backup"),
+            f"no other agent {agent.backup!r} in pool {agent.pool!r}; "
+            + hint(agent.backup, [one for one in teams.get(agent.pool, []) if one != agent.id]),
+        )
+        for index, agent in enumerate(loaded.roster.agents)
+        if agent.backup is not None
+        and (agent.backup == agent.id or agent.backup not in teams.get(agent.pool, []))
+    ]
+    return alone + [
         document.problem(
             ("agents", index, "pool"),
             f"no pool {agent.pool!r} in routing.yaml; {hint(agent.pool, pools)}",

@@ -23,6 +23,8 @@ class Capacity(ConfigModel):
 
     cost: int = Field(default=1, ge=1, le=1000)
     max: int = Field(default=1, ge=0, le=1000)
+    interrupted_by: list[str] = Field(default_factory=list, max_length=50)
+    """Channels for whose work this one's is put aside, and takes no capacity from them."""
 
 
 class Agent(Located):
@@ -45,6 +47,18 @@ class Agent(Located):
     auto_accept: list[str] = Field(default_factory=list, max_length=50)
     """Channels whose work is the agent's at once, without being asked."""
 
+    backup: str | None = None
+    """The id of who stands in with this agent's own customers, while away."""
+
+    @model_validator(mode="after")
+    def _interrupts(self) -> Agent:
+        for name, item in self.channels.items():
+            for other in item.interrupted_by:
+                if other == name or other not in self.channels:
+                    known = ", ".join(one for one in self.channels if one != name) or "none"
+                    raise ValueError(f"{name} can't be interrupted by {other!r}; known are {known}")
+        return self
+
     @model_validator(mode="after")
     def _levels(self) -> Agent:
         for what, levels in (("skill", self.skills), ("language", self.languages)):
@@ -62,12 +76,17 @@ class Agent(Located):
             languages=dict(sorted(self.languages.items())),
             capacity=self.capacity,
             channels={
-                name: ChannelCapacity(cost=item.cost, max=item.max)
+                name: ChannelCapacity(
+                    cost=item.cost,
+                    max=item.max,
+                    interrupted_by=sorted(item.interrupted_by) or None,
+                )
                 for name, item in sorted(self.channels.items())
             },
             present=self.present,
             max_offers=self.max_offers,
             auto_accept=sorted(self.auto_accept) or None,
+            backup=self.backup,
         )
 
 

@@ -185,6 +185,8 @@ class ChannelCapacity(Contract):
 
     cost: int = 1
     max: int = 1
+    interrupted_by: list[str] | None = None
+    """Channels for whose work this one's is put aside: it takes no capacity from them."""
 
 
 class AgentProfile(Contract):
@@ -201,6 +203,8 @@ class AgentProfile(Contract):
     """So many offers may be open at once."""
     auto_accept: list[str] | None = None
     """Channels whose work needs no answer."""
+    backup: str | None = None
+    """Who stands in with the agent's own customers."""
 
 
 class RosterSet(Contract):

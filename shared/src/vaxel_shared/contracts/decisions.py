@@ -219,6 +219,8 @@ class WorkQueued(Contract):
     """The queue that it was meant for, where another took it."""
     detour: str | None = None
     """Why another took it: ``divert``."""
+    stands_in_for: str | None = None
+    """Whose customer it is, where ``prefer_agent`` stands in."""
     bounces: int = 0
     """How often it was handed on, or came back without a reply."""
 

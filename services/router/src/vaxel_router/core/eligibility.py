@@ -29,17 +29,34 @@ from vaxel_router.core.state import Agent, Pool, Work, asks_of, profile_of
 
 
 def used(pool: Pool, agent: Agent, channel: str) -> tuple[int, int]:
-    """(capacity in use, works and offers of ``channel``): offers hold what they would cost."""
+    """(capacity in use, works and offers of ``channel``): offers hold what they would cost.
+
+    What is put aside for this channel isn't in use.
+    """
     total = count = 0
-    for work_id in agent.works:
-        work = pool.works[work_id]
-        total += work.cost
-        count += work.channel == channel
-    for offer_id in agent.offers:
-        offer = pool.offers[offer_id]
-        total += offer.cost
-        count += offer.channel == channel
+    for one, cost in hands(pool, agent):
+        total += 0 if channel in agent.yields.get(one, ()) else cost
+        count += one == channel
     return total, count
+
+
+def hands(pool: Pool, agent: Agent) -> list[tuple[str, int]]:
+    """(channel, cost) of each work and offer that an agent has."""
+    found = [(pool.works[work_id].channel, pool.works[work_id].cost) for work_id in agent.works]
+    offers = (pool.offers[offer_id] for offer_id in agent.offers)
+    return found + [(offer.channel, offer.cost) for offer in offers]
+
+
+def aside(pool: Pool, agent: Agent) -> list[str]:
+    """The works in hand that are put aside now, for others that the agent has."""
+    if not agent.yields:
+        return []
+    busy = {pool.works[work_id].channel for work_id in agent.works}
+    return [
+        work_id
+        for work_id in agent.works
+        if not busy.isdisjoint(agent.yields.get(pool.works[work_id].channel, ()))
+    ]
 
 
 def reject(pool: Pool, agent: Agent, work: Work, now_ms: int) -> Rejection | None:

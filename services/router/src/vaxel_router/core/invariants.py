@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vaxel_router.core.eligibility import reject, used
-from vaxel_router.core.state import Pool, World, is_matched, profile_of
+from vaxel_router.core.eligibility import hands, reject, used
+from vaxel_router.core.state import Agent, Pool, World, is_matched, profile_of
 
 
 def one_owner_at_a_time(_world: World, pool: Pool) -> list[str]:
@@ -25,13 +25,21 @@ def capacity_never_exceeded(_world: World, pool: Pool, overridden: frozenset[str
     wrong = []
     for agent in pool.agents.values():
         for channel, (_cost, most) in agent.channels.items():
-            total, count = used(pool, agent, channel)
-            if agent.id not in overridden and (count > most or total > agent.capacity):
+            _, count = used(pool, agent, channel)
+            over = count > most or _at_once(pool, agent) > agent.capacity
+            if agent.id not in overridden and over:
                 wrong.append(agent.id)
         shown = len(agent.offers)
         if agent.id not in overridden and shown > (agent.max_offers or shown):
             wrong.append(agent.id)
     return wrong
+
+
+def _at_once(pool: Pool, agent: Agent) -> int:
+    """What somebody has in hand and not put aside for anything else in hand."""
+    mine = hands(pool, agent)
+    busy = {channel for channel, _ in mine}
+    return sum(cost for channel, cost in mine if busy.isdisjoint(agent.yields.get(channel, ())))
 
 
 def only_who_is_there_is_asked(_world: World, pool: Pool) -> list[str]:

@@ -56,6 +56,9 @@ MEMORY_IDS_MAX = 4_000_000
 OFFERS_PER_WORK_MAX = 1_000
 """Attempts before a work waits for a person: a work nobody takes must not spin."""
 
+STAND_INS_MAX = 5
+"""How far it goes from an agent to the backup, to the backup's backup and so on."""
+
 AWAY_MS_MIN = 10_000
 """A timer that fires so much later than it was due was held up by more than a restart."""
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from vaxel_router.core.eligibility import choose_waiting
+from vaxel_router.core.limits import STAND_INS_MAX
 from vaxel_router.core.state import Agent, Case, Work, work_key
 from vaxel_router.core.step import Step
 from vaxel_router.core.wants import plain
@@ -48,7 +49,7 @@ def queue_work(
     clock_ms = clock_ms if clock_ms is not None else step.now_ms
     asked = step.plan_in(name, case, floor, clock_ms)
     number = case.works + 1
-    prefer = prefer_agent if prefer_agent in step.pool.agents else None
+    prefer = stand_in(step, prefer_agent)
     step.emit(
         "work.queued",
         case_id=case.id,
@@ -73,6 +74,7 @@ def queue_work(
         reason=reason,
         prefer_agent=prefer,
         prefer_until_ms=step.person_ms + prefer_ms if prefer is not None else None,
+        stands_in_for=prefer_agent if prefer != prefer_agent and prefer is not None else None,
         barred=barred or None,
         escalations=escalations or None,
         bounces=bounces or None,
@@ -80,6 +82,19 @@ def queue_work(
         detour=detour,
     )
     return step.pool.works[ids.work_id(case.id, number)]
+
+
+def stand_in(step: Step, agent_id: str | None) -> str | None:
+    """The agent, or who stands in for one who isn't there; None where there is no such agent."""
+    agents = step.pool.agents
+    agent = agents.get(agent_id or "")
+    for _ in range(STAND_INS_MAX):
+        if agent is None:
+            break
+        if agent.standing in ("available", "lost"):
+            return agent.id
+        agent = agents.get(agent.backup or "")
+    return agent_id if agent_id in agents else None
 
 
 def match_work(step: Step, work: Work) -> None:

@@ -123,13 +123,15 @@ def _is_same(agent: Agent, other: Agent) -> bool:
 
 def _makes_sense(profile: dict[str, Any]) -> bool:
     """Whether an agent's limits are limits: nobody works for nothing, or without an end."""
-    channels = profile.get("channels", {}).values()
+    named = profile.get("channels", {}).items()
+    channels = [item for _, item in named]
     return (
         0 < len(profile["id"]) <= AGENT_ID_MAX
         and 0 <= profile.get("capacity", 1) <= CAPACITY_MAX
         and 1 <= (profile.get("max_offers") or 1) <= CAPACITY_MAX
         and all(1 <= item.get("cost", 1) <= CAPACITY_MAX for item in channels)
         and all(0 <= item.get("max", 1) <= CAPACITY_MAX for item in channels)
+        and all(name not in (item.get("interrupted_by") or []) for name, item in named)
     )
 
 

@@ -50,6 +50,10 @@ class Agent(msgspec.Struct, gc=False, omit_defaults=True):
     """Channels that the agent takes nothing of for now → until when; 0: until it is said."""
     grace_ms: int | None = None
     """The connection was lost; what the agent holds stays so until then."""
+    yields: dict[str, list[str]] = {}
+    """Channels whose work is put aside for that of others → which."""
+    backup: str | None = None
+    """Who stands in for the agent with the agent's own customers."""
     name: str | None = None
     """What the presence is called, e.g. ``lunch``: the policy says what it means."""
 
@@ -324,6 +328,7 @@ def profile_of(agent: Agent, named: Collection[str] = ()) -> Profile:
         tuple((name, cost, most) for name, (cost, most) in agent.channels.items()),
         agent.capacity,
         agent.id if agent.id in named else "",
+        tuple((name, tuple(others)) for name, others in agent.yields.items()),
     )
 
 

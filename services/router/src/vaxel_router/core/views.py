@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vaxel_router.core import switches as switching
-from vaxel_router.core.eligibility import choose, used
+from vaxel_router.core.eligibility import aside, choose, used
 from vaxel_router.core.state import Case, Pool, Work, World, work_key
 
 
@@ -116,6 +116,7 @@ def agents(world: World) -> list[dict[str, Any]]:
             "used": used(pool, agent, "")[0],
             "offers": list(agent.offers),
             "works": list(agent.works),
+            "aside": aside(pool, agent),
         }
         for pool in world.state.pools.values()
         for _, agent in sorted(pool.agents.items())

@@ -130,7 +130,8 @@ class Account:
                 place = seat.brought.place[channel]
                 return {"channel": channel, "max": profile.channels[place][2]}
             case "capacity_full":
-                return {"used": seat.used, "capacity": profile.capacity}
+                used = seat.used_for(item.asked.asks.channel)
+                return {"used": used, "capacity": profile.capacity}
             case "channel_off":
                 return {"channel": item.asked.asks.channel}
             case _:

@@ -85,7 +85,9 @@ class Asked(Pile):
 class Brought:
     """A profile that somebody has, and what fits it."""
 
-    __slots__ = ("asked", "by_load", "crews", "members", "place", "profile", "slot", "units")
+    __slots__ = (
+        "aside", "asked", "by_load", "crews", "members", "place", "profile", "slot", "units",
+    )  # fmt: skip
 
     def __init__(self, profile: Profile, slot: int) -> None:
         self.profile = profile
@@ -97,6 +99,11 @@ class Brought:
         self.place = {channel[0]: i for i, channel in enumerate(profile.channels)}
         self.units = {name: 1 << LOAD_BITS * (1 + i) for name, i in self.place.items()}
         """What one more of a channel adds to a :attr:`Seat.load`."""
+        self.aside: dict[str, list[str]] = {}
+        """By channel, those whose items are put aside for it."""
+        for name, others in profile.yields:
+            for other in others:
+                self.aside.setdefault(other, []).append(name)
         self.by_load: dict[int, Crew] = {}
         """Where an available agent of such a load stands."""
 
@@ -143,7 +150,7 @@ class Seat:
     """An agent: what is in hand, and where it stands."""
 
     __slots__ = (
-        "brought", "closed", "counts", "crew", "drawn_at", "held", "id", "idle", "load",
+        "brought", "closed", "costs", "counts", "crew", "drawn_at", "held", "id", "idle", "load",
         "presence", "stop", "turn", "used",
     )  # fmt: skip
 
@@ -154,6 +161,8 @@ class Seat:
         self.drawn_at = -1
         self.presence = crew.presence
         self.used = 0
+        self.costs: dict[str, int] = {}
+        """What of ``used`` each channel takes."""
         self.counts: dict[str, int] = {}
         self.load = 0
         """``used`` and the counts of the profile's channels, side by side in one integer."""
@@ -166,6 +175,11 @@ class Seat:
         """Greater than that of all who were given something before."""
         self.held: dict[str, Pile] = {}
         """Items that wait for this agent alone, by channel."""
+
+    def used_for(self, channel: str) -> int:
+        """The capacity in use, as an item of this channel meets it."""
+        aside = self.brought.aside.get(channel, ())
+        return self.used - sum(self.costs.get(name, 0) for name in aside)
 
 
 class Item:

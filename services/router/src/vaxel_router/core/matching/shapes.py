@@ -64,3 +64,6 @@ class Profile(NamedTuple):
     capacity: int = 1
     name: str = ""
     """The agent's id, of one whom items may name."""
+    yields: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Channels whose items are put aside for those of others: name, and by what. What is put aside
+    takes no capacity from what it is put aside for."""

@@ -114,6 +114,7 @@ class Team:
         """An agent has one more in hand."""
         seat = self.seats[agent_id]
         seat.used += cost
+        seat.costs[channel] = seat.costs.get(channel, 0) + cost
         seat.counts[channel] = seat.counts.get(channel, 0) + 1
         seat.load += cost + seat.brought.units.get(channel, 0)
         if idle is not None:
@@ -126,6 +127,7 @@ class Team:
         """An agent has one less in hand."""
         seat = self.seats[agent_id]
         seat.used -= cost
+        seat.costs[channel] -= cost
         seat.counts[channel] -= 1
         seat.load -= cost + seat.brought.units.get(channel, 0)
         if idle is not None:
@@ -161,7 +163,7 @@ class Team:
     def _move(self, seat: Seat) -> None:
         """Let the seat stand in the crew that it belongs to now."""
         crew = None
-        if seat.presence == AVAILABLE and not seat.closed and not seat.stop:
+        if seat.presence == AVAILABLE and _is_plain(seat):
             crew = seat.brought.by_load.get(seat.load)
         if crew is None:
             crew = self._crew(seat)
@@ -178,7 +180,7 @@ class Team:
         if seat.presence != AVAILABLE:
             return self.table.crew(brought, seat.presence, (seat.presence,))
         crew = self.table.crew(brought, AVAILABLE, _room(seat, brought.profile))
-        if seat.closed or seat.stop:
+        if not _is_plain(seat):
             return crew
         if len(brought.by_load) >= LOADS_MAX:
             brought.by_load.clear()
@@ -321,6 +323,11 @@ class Team:
         raise AssertionError("a draw is below its bound")
 
 
+def _is_plain(seat: Seat) -> bool:
+    """Whether what an agent may take follows from the load alone."""
+    return not seat.closed and not seat.stop and not seat.brought.aside
+
+
 def _room(seat: Seat, profile: Profile) -> State:
     """What rules an available agent out of each channel."""
     if seat.closed or seat.stop:
@@ -334,6 +341,15 @@ def _room(seat: Seat, profile: Profile) -> State:
 def _rooms(seat: Seat, profile: Profile) -> State:
     """The same by what the agent has in hand alone."""
     counts, used = seat.counts, seat.used
+    if seat.brought.aside:
+        return tuple(
+            CHANNEL_FULL
+            if counts.get(name, 0) >= most
+            else CAPACITY_FULL
+            if seat.used_for(name) + cost > profile.capacity
+            else ROOM
+            for name, cost, most in profile.channels
+        )
     return tuple(
         CHANNEL_FULL
         if counts.get(name, 0) >= most

@@ -97,6 +97,7 @@ TIMERS = ("back", "match", "grace", "give", "open")
 """Kinds of an agent's timers."""
 PROFILE = (
     "tier", "skills", "languages", "capacity", "channels", "present", "max_offers", "auto_accept",
+    "yields", "backup",
 )  # fmt: skip
 """What a roster says of an agent; all else of it is what happened."""
 
@@ -118,6 +119,12 @@ def agent_of(profile: dict[str, Any]) -> Agent:
         mode="keep",
         max_offers=profile.get("max_offers"),
         auto_accept=sorted(profile.get("auto_accept") or []),
+        yields={
+            name: sorted(item["interrupted_by"])
+            for name, item in sorted(profile.get("channels", {}).items())
+            if item.get("interrupted_by")
+        },
+        backup=profile.get("backup"),
     )
 
 
