@@ -50,6 +50,37 @@ CASES = [
         id="a tier that nobody is in, and all that follows from it",
     ),
     pytest.param(
+        {"routing": [
+            ("skills: {billing: 3}", "skills: {billing: 3}\n        overflow: [{after: 1h, to: general}]"),
+            ("- name: general", "- name: general\n        overflow: [{after: 30m, to: billing}]"),
+        ]},
+        [("error", "queue_cycle", "overflow: [{after: 1h, to: general}]")],
+        id="two queues that send their work to each other",
+    ),
+    pytest.param(
+        {"routing": [
+            ("skills: {billing: 3}", "skills: {billing: 3}\n        overflow: [{after: 1h, to: general, if_there: {staffed: true}}]"),
+            ("- name: general", "- name: general\n        overflow: [{after: 30m, to: billing}]"),
+        ]},
+        [],
+        id="two queues that help each other out",
+    ),
+    pytest.param(
+        {"routing": [("skills: {billing: 3}", "skills: {billing: 3}\n        overflow:\n          - {after: 1h, to: general}\n          - {after: 2h, to: automatic}")]},
+        [("warning", "overflow_never_tried", "{after: 2h, to: automatic}")],
+        id="overflow behind overflow that always holds",
+    ),
+    pytest.param(
+        {"routing": [("skills: {billing: 3}", "skills: {billing: 3}\n        limit: {waiting: 5, to: biling}")]},
+        [("error", "invalid", "to: biling")],
+        id="a limit that sends work to no queue",
+    ),
+    pytest.param(
+        {"routing": [("{after: 10m, tiers: [1, 2]}\n        language", "{after: 10m, tiers: [1, 2], skip_if_unstaffed: true}\n        language")]},
+        [("warning", "skip_of_last_step", "skip_if_unstaffed")],
+        id="a last step that is skipped to nowhere",
+    ),
+    pytest.param(
         {"routing": [("skills: {billing: 3}", "skills: {billing: 3}\n        at_most: {billing: 2}")]},
         [("error", "range_empty", "at_most: {billing: 2}"), ("error", "queue_unserved", "name: billing"), ("error", "queue_unserved", "name: billing"), ("warning", "step_adds_nobody", "{after: 10m")],
         id="a range that is none",

@@ -28,7 +28,8 @@ from vaxel_router.core import (
     timers,
 )
 from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
-from vaxel_router.core.state import Agent, Pool, Work, World
+from vaxel_router.core.matching import Asks, lasting
+from vaxel_router.core.state import Agent, Pool, Work, World, profile_of
 from vaxel_router.core.step import Step
 
 CODES = [
@@ -42,6 +43,17 @@ Why = tuple[str, dict[str, Any]]
 
 class NaiveWorld(World):
     """A world that the engine looks at as a whole."""
+
+    def waiting_in(self, pool: Pool, queue: str) -> int:
+        return sum(w.state == "queued" and w.queue == queue for w in pool.works.values())
+
+    def is_staffed(self, pool: Pool, asks: Asks) -> bool:
+        return any(
+            agent.presence == "available"
+            and asks.channel not in agent.closed
+            and lasting(profile_of(agent, pool.named), asks) is None
+            for agent in pool.agents.values()
+        )
 
 
 def _wants(work: Work) -> dict[str, Any]:

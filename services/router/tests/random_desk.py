@@ -276,12 +276,34 @@ class Traffic:
     def _policy(self) -> str:
         draw = self.random
 
+        def detours(name: str) -> dict[str, Any]:
+            others = [other for other in QUEUES[:-1] if other != name]
+            limit = {"at": "routing.yaml:2", "waiting": draw.randint(3, 30)}
+            way = {"refuse": True} if draw.random() < 0.3 else {"to": draw.choice(others)}
+            there = {
+                "waiting_below": draw.choice((None, 2, 9)), "staffed": draw.random() < 0.5,
+                "expected_wait_below_ms": draw.choice((None, 900_000)),
+            }  # fmt: skip
+            rules = [
+                {
+                    "at": "routing.yaml:3", "to": draw.choice(others),
+                    "after_ms": draw.choice((0, 90_000, 900_000)),
+                    "every_ms": draw.choice((None, None, 1_200_000)),
+                    "expected_wait_ms": draw.choice((None, 1_000_000)),
+                    "if_there": draw.choice((None, there)),
+                }
+                for _ in range(draw.choice((0, 0, 1, 2)))
+            ]  # fmt: skip
+            return {"overflow": rules} | ({"limit": limit | way} if draw.random() < 0.3 else {})
+
         def queue(name: str) -> dict[str, Any]:
             edges = sorted({0, *draw.sample((60_000, 300_000, 1_200_000), draw.randint(0, 3))})
             steps = []
             for place, after in enumerate(edges):
                 tiers = list(range(1, 2 + place)) if draw.random() < 0.7 else [1, 2, 3]
                 some: dict[str, Any] = {"skills": {}} if place and draw.random() < 0.3 else {}
+                if draw.random() < 0.2:
+                    some["skip_if_unstaffed"] = True
                 if place and draw.random() < 0.2:
                     some |= draw.choice((
                         {"at_most": {"billing": 4}}, {"needs": ""}, {"only": []}, {"prefer": {}},
@@ -295,6 +317,7 @@ class Traffic:
                 "priority": draw.choice((0, 0, 7)), "automatic": name == "automatic",
                 "auto_accept": draw.random() < 0.1,
                 "language_fallback": draw.choice((None, {"after_ms": 600_000, "to": ["en"]})),
+                **detours(name),
             } | (self._wants() if draw.random() < 0.3 else {}) | (
                 self._choosing() if draw.random() < 0.4 else {}
             )  # fmt: skip

@@ -125,6 +125,9 @@ def _now(live: Data, case: Data, names: Names) -> Data:
         now["next_at"] = iso_ms(work["next_ms"]) if work.get("next_ms") else None
         now["why_not_yet"] = explained(why, names)
         now["text"] = f"waits in {work['queue']} at position {live.get('position')}"
+        if (expected_ms := live.get("expected_wait_ms")) is not None:
+            now["expected_wait_ms"] = expected_ms
+            now["text"] += f", about {max(1, round(expected_ms / 60_000))} min to go"
         if (held := live.get("held")) is not None:
             params = {name: value for name, value in held.items() if name != "code"}
             now["text"] += f": {reasons.held(held['code'], params)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vaxel_cli.policy import lint_queues, lint_rules, lint_team, lint_wants
+from vaxel_cli.policy import lint_detours, lint_queues, lint_rules, lint_team, lint_wants
 from vaxel_cli.policy.deck import Deck
 from vaxel_cli.policy.findings import Finding, Severity, invalid, ordered
 from vaxel_shared.config import deployment as deployment_files
@@ -29,7 +29,8 @@ def check(folder: Path, now_ms: int) -> list[Finding]:
 def lint(loaded: Deployment, now_ms: int) -> list[Finding]:
     """What can't be meant in a deployment that loads; ``now_ms`` is when it would begin to hold."""
     deck = Deck(loaded)
-    found = [*lint_queues.findings(deck), *lint_rules.findings(deck), *lint_team.findings(deck)]
+    found = [*lint_queues.findings(deck), *lint_detours.findings(deck)]
+    found += [*lint_rules.findings(deck), *lint_team.findings(deck)]
     found += lint_wants.findings(deck)
     for item in sla_lint.lint(loaded.sla, now_ms):
         severity: Severity = item.severity

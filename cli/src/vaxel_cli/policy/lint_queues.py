@@ -9,7 +9,7 @@ from vaxel_cli.policy.findings import Finding, Severity, at
 from vaxel_cli.policy.team import Contact
 from vaxel_shared import reasons
 from vaxel_shared.config.document import Path_
-from vaxel_shared.config.routing import Queue, Step
+from vaxel_shared.config.routing import Queue, Step, detours
 
 NAMES_MAX = 6
 """Agents or languages named in a message; more are counted."""
@@ -105,7 +105,7 @@ def _served(deck: Deck, seat: Seat, index: int, queue: Queue) -> Iterator[Findin
         why = _why(seat.team.reasons(queue.name, Contact(channel)))
         text = f"nobody can ever take {channel} from queue {queue.name!r}: {why}; change its "
         text += "steps, or roster.yaml"
-        severity: Severity = "error" if sure else "warning"
+        severity: Severity = "error" if sure and not queue.overflow else "warning"
         yield at(deck.routing, path, severity, "queue_unserved", text)
     if queue.automatic:
         return
@@ -194,6 +194,7 @@ def _reached(deck: Deck, seat: Seat, index: int, queue: Queue) -> Iterator[Findi
     """Queues that no contact comes to, and accounts whose customers get no answer."""
     accounts = {name for name, _ in seat.defaults}
     named = {rule.set.queue for rule in deck.loaded.routing.rules}
+    named |= {to for other in seat.pool.queues for _, to in detours(other)}
     first = next((item.name for item in seat.pool.queues if item.automatic), None)
     if queue.name not in accounts | named and queue.name != first:
         text = f"no account and no rule leads to queue {queue.name!r}: only a transfer does; name "

@@ -16,7 +16,7 @@ from vaxel_shared.config.connectors import Connectors
 from vaxel_shared.config.document import ConfigError, Document, Path_, Problem
 from vaxel_shared.config.expressions import FaultyRulesError, RuleBook
 from vaxel_shared.config.roster import Roster
-from vaxel_shared.config.routing import Routing
+from vaxel_shared.config.routing import Routing, detours
 from vaxel_shared.config.sla import Sla
 from vaxel_shared.config.sla_lint import errors
 from vaxel_shared.config.source import hint
@@ -87,6 +87,7 @@ def between(loaded: Deployment) -> list[Problem]:
         *_check_accounts(loaded),
         *_check_rules(loaded),
         *_check_languages(loaded),
+        *_check_detours(loaded),
         *_check_agents(loaded),
     ]
 
@@ -179,6 +180,24 @@ def _check_languages(loaded: Deployment) -> list[Problem]:
                 if tag not in known:
                     message = f"{tag!r} is none of the languages in channels.yaml; "
                     problems.append(document.problem(path, message + hint(tag, known)))
+    return problems
+
+
+def _check_detours(loaded: Deployment) -> list[Problem]:
+    """Queues that work is to go to, and that don't exist or are the very same."""
+    document, problems = loaded.documents["routing"], []
+    for pool_index, pool in enumerate(loaded.routing.pools):
+        known = [queue.name for queue in pool.queues]
+        for index, queue in enumerate(pool.queues):
+            for inner, to in detours(queue):
+                message = None
+                if to not in known:
+                    message = f"no queue {to!r} in pool {pool.name!r}; {hint(to, known)}"
+                elif to == queue.name:
+                    message = f"{to!r} is this very queue; name another"
+                if message is not None:
+                    path = ("pools", pool_index, "queues", index, *inner)
+                    problems.append(document.problem(path, message))
     return problems
 
 

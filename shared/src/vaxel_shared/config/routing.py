@@ -47,6 +47,46 @@ class Step(Located):
     """The agents who may take it at this step; left out, the queue's; empty: all."""
     prefer: dict[AgentId, Weight] | None = None
     """Who is preferred at this step; left out, as the queue says; empty: nobody."""
+    skip_if_unstaffed: bool = False
+    """Go on to the next step at once where nobody is there who could take the work at this one."""
+
+
+class There(ConfigModel):
+    """What must hold of the other queue before work goes there."""
+
+    waiting_below: int | None = Field(default=None, ge=1)
+    """Fewer than so many wait there."""
+    expected_wait_below_ms: Duration | None = Field(default=None, alias="expected_wait_below")
+    staffed: bool = False
+    """Somebody is there who could take this work in that queue."""
+
+
+class Overflow(Located):
+    """From ``after`` on, work that nobody took goes to another queue, with its age."""
+
+    to: str
+    after_ms: Duration = Field(default=0, alias="after", ge=0)
+    """Counted from when it first waited here; at 0 it doesn't even begin to."""
+    every_ms: Duration | None = Field(default=None, alias="every", ge=1_000)
+    """Where a condition doesn't hold then: how often it is looked at again."""
+    expected_wait_ms: Duration | None = Field(default=None, alias="expected_wait", ge=1)
+    """Only while new work here is expected to wait at least so long."""
+    if_there: There | None = None
+    """Only while the other queue is like this."""
+
+
+class QueueLimit(Located):
+    """So much may wait. What comes then goes ``to`` another queue, or is refused with an answer."""
+
+    waiting: int = Field(ge=1, le=1_000_000)
+    to: str | None = None
+    refuse: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> QueueLimit:
+        if (self.to is None) == (not self.refuse):
+            raise ValueError("say where to (`to: QUEUE`), or `refuse: true`")
+        return self
 
 
 class LanguageFallback(ConfigModel):
@@ -88,6 +128,10 @@ class Queue(Located):
     keep_rare_free: bool = False
     """Whether whoever could do less besides goes before whoever has rare skills or languages."""
 
+    overflow: list[Overflow] = Field(default_factory=list, max_length=10)
+    """Other queues that take what waits too long here; the first rule that holds."""
+    limit: QueueLimit | None = None
+
     @model_validator(mode="after")
     def _ordered(self) -> Queue:
         clocks = [step.after_ms for step in self.steps]
@@ -96,6 +140,16 @@ class Queue(Located):
         if clocks != sorted(set(clocks)):
             raise ValueError("each step must start later than the one before it")
         return self
+
+
+def detours(queue: Queue) -> list[tuple[tuple[str | int, ...], str]]:
+    """Every queue that work of this one may be sent on to, with where that stands in it."""
+    found: list[tuple[tuple[str | int, ...], str]] = [
+        (("overflow", number, "to"), rule.to) for number, rule in enumerate(queue.overflow)
+    ]
+    if queue.limit is not None and queue.limit.to is not None:
+        found.append((("limit", "to"), queue.limit.to))
+    return found
 
 
 class OfferPolicy(ConfigModel):

@@ -218,7 +218,9 @@ class WorkQueued(Contract):
     home: str | None = None
     """The queue that it was meant for, where another took it."""
     detour: str | None = None
-    """Why another took it: ``divert``."""
+    """Why another took it: ``divert``, ``full``, ``overflow``."""
+    ahead_ms: int | None = None
+    """So much further than its age is it, by steps that nobody was there for."""
     stands_in_for: str | None = None
     """Whose customer it is, where ``prefer_agent`` stands in."""
     bounces: int = 0
@@ -237,6 +239,7 @@ class WorkStepped(Contract):
     queue: str | None = None
     """Where it waits from here on, if that changed; its steps begin anew there."""
     clock_ms: int | None = None
+    ahead_ms: int | None = None
 
 
 class WorkEscalated(Contract):
@@ -302,7 +305,8 @@ class WorkResumed(Contract):
 class NoticeDue(Contract):
     """An automatic message to the customer."""
 
-    kind: Literal["received"]
+    kind: Literal["received", "full"]
+    """``full``: it can't be taken now, and nobody will look at it."""
     number: str
     contact_id: str
     conversation_key: str

@@ -84,9 +84,13 @@ def reply(thread: Thread, text: str) -> Mail:
     return _answer(thread, text, automatic=False)
 
 
-def acknowledgement(thread: Thread, words: Texts) -> Mail:
-    """The message that a message has arrived: in its thread, in the customer's language."""
-    text = words.acknowledgement.format(number=thread.number, team=thread.sender.name)
+def acknowledgement(thread: Thread, words: Texts, *, full: bool = False) -> Mail:
+    """The message that a message has arrived: in its thread, in the customer's language.
+
+    ``full``: and that it can't be taken up now.
+    """
+    said = words.full if full else words.acknowledgement
+    text = said.format(number=thread.number, team=thread.sender.name)
     return _answer(thread, text, automatic=True)
 
 

@@ -55,12 +55,13 @@ class Chatting:
         if kept is not None and kept.quiet is not None:
             return Withheld(f"{SUPPRESSED}{kept.quiet}")
         words = texts(data.language, files.channels.default_language)
+        text = words.chat_full if data.kind == "full" else words.chat_acknowledgement
         said = Said(
             effect_id=effect.effect_id,
             conversation_key=data.conversation_key,
             account_id=data.account,
             team=self._team(),
-            text=words.chat_acknowledgement.format(number=data.number),
+            text=text.format(number=data.number),
             text_ref=None,
             language=words.language,
             answers=data.contact_id,

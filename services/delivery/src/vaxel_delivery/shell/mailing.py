@@ -61,7 +61,7 @@ class Mailing:
             return Withheld(code)
         thread = self._thread(effect, kept, data.account, data.number, now_ms)
         words = texts(data.language, files.channels.default_language)
-        mail = mails.acknowledgement(thread, words)
+        mail = mails.acknowledgement(thread, words, full=data.kind == "full")
         address = f"mailto:{bare(kept.sender_address)}"
         sender = self.lookups.keyring.pseudonym("automatic", address)
         said = _outbound(thread, mail, words.language, None)

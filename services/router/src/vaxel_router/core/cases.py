@@ -46,7 +46,7 @@ def reply(step: Step, command: Command) -> None:
         step.emit("case.waiting", case_id=case.id, waits_for="customer", reason="replied")
         _end_work(step, work, "replied")
     elif then == "resolved":
-        _resolve(step, case, work, "replied")
+        resolve_case(step, case, work, "replied")
 
 
 def note(step: Step, command: Command) -> None:
@@ -80,10 +80,11 @@ def resolve(step: Step, command: Command) -> None:
         raise Refused("not_owner", {"status": case.status})
     else:
         work = None
-    _resolve(step, case, work, command.data.get("reason"))
+    resolve_case(step, case, work, command.data.get("reason"))
 
 
-def _resolve(step: Step, case: Case, work: Work | None, reason: str | None) -> None:
+def resolve_case(step: Step, case: Case, work: Work | None, reason: str | None) -> None:
+    """A case is done; a contact within ``reopen_within`` opens it again."""
     reopen_ms = step.policy.reopen_within_ms if step.policy is not None else 0
     step.emit(
         "case.resolved", case_id=case.id, reason=reason, close_ms=step.now_ms + max(reopen_ms, 1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from vaxel_router.core.cases import resolve_case
+from vaxel_router.core.detours import refuses
 from vaxel_router.core.numbers import case_number
 from vaxel_router.core.queueing import close_work, match_agent, match_work, queue_work
 from vaxel_router.core.state import Case
@@ -87,11 +89,12 @@ def _open(step: Step, data: dict[str, Any]) -> None:
     found = step.queue(case.queue)
     quiet_queue = found is not None and found.automatic
     silent = case.automatic or data.get("no_auto_response") or quiet_queue
+    refused = not silent and refuses(step, case)
     if not silent:
         step.emit(
             "notice.due",
             case_id=case_id,
-            kind="received",
+            kind="full" if refused else "received",
             number=number,
             contact_id=data["contact_id"],
             conversation_key=key,
@@ -99,6 +102,9 @@ def _open(step: Step, data: dict[str, Any]) -> None:
             account=data["account"],
             language=case.language,
         )
+    if refused:
+        resolve_case(step, case, None, "queue_full")
+        return
     match_work(step, queue_work(step, case, reason="new", since_ms=step.now_ms))
 
 

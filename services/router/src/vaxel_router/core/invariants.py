@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from vaxel_router.core.eligibility import hands, reject, used
@@ -126,6 +127,13 @@ def open_cases_have_work(_world: World, pool: Pool) -> list[str]:
     return wrong + sorted({case for case in cases if cases.count(case) > 1})
 
 
+def waiting_is_counted(world: World, pool: Pool) -> list[str]:
+    """How many wait in each queue is known without counting them."""
+    found = Counter(work.queue for work in pool.works.values() if work.state == "queued")
+    known = world.queued[pool.name]
+    return sorted(name for name in {*found, *known} if found[name] != known.get(name, 0))
+
+
 Predicate = Callable[[World, Pool], list[str]]
 
 PREDICATES: dict[str, Predicate] = {
@@ -133,6 +141,7 @@ PREDICATES: dict[str, Predicate] = {
     "every_deadline_has_a_timer": every_deadline_has_a_timer,
     "nothing_waits_while_somebody_could": nothing_waits_while_somebody_could,
     "waiting_index_is_true": waiting_index_is_true,
+    "waiting_is_counted": waiting_is_counted,
     "open_cases_have_work": open_cases_have_work,
     "only_who_is_there_is_asked": only_who_is_there_is_asked,
 }

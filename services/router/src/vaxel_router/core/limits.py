@@ -71,6 +71,9 @@ ESCALATIONS_MAX = 6
 SWITCH_MS_MAX = 31 * 86_400_000
 """The longest that a switch is on: what lasts longer is a policy."""
 
+MOVES_MAX = 6
+"""Queues that waiting moves a work to, then it stays where it is."""
+
 DETOURS_MAX = 10
 """Queues that work is sent on through before it waits where it is."""
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from vaxel_router.core.limits import AWAY_MS_MIN, RETRY_MS_MAX
-from vaxel_router.core.policy import Plan
 from vaxel_router.core.queueing import end_offer, match_agent, match_work, release_reserved
 from vaxel_router.core.state import Offer, Work
 from vaxel_router.core.step import Refused, Step
-from vaxel_router.core.wants import plain
+from vaxel_router.core.stepping import step_work
 from vaxel_router.core.written.works import ACCEPTED
 from vaxel_shared.contracts.wire import Command
 
@@ -68,55 +65,6 @@ def _go_on(step: Step, work: Work, agent_id: str) -> None:
     step_work(step, work, "offer_ended")
     match_agent(step, step.pool.agents[agent_id])
     match_work(step, work)
-
-
-def step_work(step: Step, work: Work, reason: str) -> bool:
-    """Bring a waiting work to the step of its age; says whether that changed what it asks for."""
-    now = step.plan(work)
-    same = (
-        now.step_at == work.step_at
-        and now.tiers == work.tiers
-        and now.skills == work.needs
-        and now.languages == work.speaks
-        and now.wants == work.wants
-        and now.next_ms == work.next_ms
-    )
-    if not same:
-        before = work.tiers
-        _stepped(step, work, now, reason)
-        if reason == "wait" and max(now.tiers, default=0) > max(before, default=0):
-            step.emit(
-                "work.escalated",
-                case_id=work.case_id,
-                work_id=work.id,
-                from_tiers=before,
-                to_tiers=now.tiers,
-                floor=work.floor,
-                reason="wait",
-            )
-    return not same
-
-
-def move_work(step: Step, work: Work, queue: str, reason: str) -> None:
-    """Let a waiting work wait in another queue: it keeps its age, and begins that queue's steps."""
-    clock_ms = step.now_ms
-    now = step.plan_in(queue, work, work.floor, clock_ms)
-    _stepped(step, work, now, reason, queue=queue, clock_ms=clock_ms)
-
-
-def _stepped(step: Step, work: Work, now: Plan, reason: str, **moved: Any) -> None:
-    step.emit(
-        "work.stepped",
-        case_id=work.case_id,
-        work_id=work.id,
-        step=now.step,
-        step_at=now.step_at,
-        tiers=now.tiers,
-        requires={"skills": now.skills, "languages": now.languages, **plain(now.wants)},
-        next_ms=now.next_ms,
-        reason=reason,
-        **moved,
-    )
 
 
 def expire(step: Step, offer: Offer) -> None:

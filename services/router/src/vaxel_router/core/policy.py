@@ -27,6 +27,35 @@ class Step(msgspec.Struct, frozen=True):
     needs: str | None = None
     only: list[str] | None = None
     prefer: dict[str, int] | None = None
+    skip_if_unstaffed: bool = False
+
+
+class There(msgspec.Struct, frozen=True):
+    """What must hold of the other queue before work goes there."""
+
+    waiting_below: int | None = None
+    expected_wait_below_ms: int | None = None
+    staffed: bool = False
+
+
+class Overflow(msgspec.Struct, frozen=True):
+    """From ``after_ms`` on, work that nobody took goes to another queue."""
+
+    at: str
+    to: str
+    after_ms: int = 0
+    every_ms: int | None = None
+    expected_wait_ms: int | None = None
+    if_there: There | None = None
+
+
+class QueueLimit(msgspec.Struct, frozen=True):
+    """So much may wait; what comes then goes elsewhere, or is answered that it can't be taken."""
+
+    at: str
+    waiting: int
+    to: str | None = None
+    refuse: bool = False
 
 
 class LanguageFallback(msgspec.Struct, frozen=True):
@@ -55,6 +84,8 @@ class Queue(msgspec.Struct, frozen=True, dict=True):
     prefer: dict[str, int] = msgspec.field(default_factory=dict)
     choice: str = "longest_idle"
     keep_rare_free: bool = False
+    overflow: list[Overflow] = msgspec.field(default_factory=list)
+    limit: QueueLimit | None = None
 
     @cached_property
     def is_plain(self) -> bool:
@@ -136,6 +167,25 @@ class Policy(msgspec.Struct, frozen=True):
         return sorted(set().union(*(queue.names() for queue in self.queues)))
 
 
+def skipped_to_ms(queue: Queue | None, step: int) -> int | None:
+    """The age of the step after one that is skipped where nobody is there; None: it is kept."""
+    if queue is None or not queue.steps[step].skip_if_unstaffed or step + 1 == len(queue.steps):
+        return None
+    return queue.steps[step + 1].after_ms
+
+
+def _looks_ms(queue: Queue, age_ms: int) -> list[int]:
+    """The next age at which each rule of overflow is looked at, where there is one."""
+    ages = []
+    for rule in queue.overflow:
+        if rule.after_ms > age_ms:
+            ages.append(rule.after_ms)
+        elif rule.every_ms:
+            times = (age_ms - rule.after_ms) // rule.every_ms + 1
+            ages.append(rule.after_ms + times * rule.every_ms)
+    return ages
+
+
 def waived(policy: Policy, switches: Container[str], queue: str) -> list[int] | None:
     """The tiers that may take a queue's work whatever their skills; None: no hands are called."""
     if "all_hands:" not in switches and f"all_hands:{queue}" not in switches:
@@ -157,6 +207,8 @@ class Plan(msgspec.Struct, frozen=True):
     languages: list[str]
     next_ms: int | None
     wants: Wants | None = None
+    ahead_ms: int = 0
+    """So much further than its age is it, by steps that nobody was there for."""
 
 
 def decode(blob: bytes) -> Policy:
@@ -221,6 +273,7 @@ def plan(
     if step.skills is not None:
         wanted = dict(step.skills)
     edges = [clock_ms + item.after_ms for item in queue.steps[index + 1 :]]
+    edges += [clock_ms + look_ms for look_ms in _looks_ms(queue, age_ms)]
     spoken = list(languages)
     if queue.language_fallback is not None and languages:
         if queue.language_fallback.after_ms <= age_ms:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vaxel_router.core.offers import step_work
 from vaxel_router.core.policy import MODES, PRESENCES, PresencePolicy
 from vaxel_router.core.queueing import (
     close_work,
@@ -22,6 +21,7 @@ from vaxel_router.core.queueing import (
 )
 from vaxel_router.core.state import Agent, Work, work_key
 from vaxel_router.core.step import Refused, Step
+from vaxel_router.core.stepping import step_work
 from vaxel_router.core.written.agents import GIVES_MORE, GIVING
 from vaxel_shared.contracts.wire import Command
 

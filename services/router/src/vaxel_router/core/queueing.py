@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vaxel_router.core.detours import destination
 from vaxel_router.core.eligibility import choose_waiting
 from vaxel_router.core.limits import STAND_INS_MAX
 from vaxel_router.core.state import Agent, Case, Work, work_key
@@ -45,7 +46,7 @@ def queue_work(
     name = queue if queue is not None else case.queue
     home, detour = case.queue if settled else name, None
     if not settled:
-        name, detour = step.destination(name)
+        name, detour = destination(step, case, name)
     clock_ms = clock_ms if clock_ms is not None else step.now_ms
     asked = step.plan_in(name, case, floor, clock_ms)
     number = case.works + 1
@@ -71,6 +72,7 @@ def queue_work(
         step=asked.step,
         step_at=asked.step_at,
         next_ms=asked.next_ms,
+        ahead_ms=asked.ahead_ms or None,
         reason=reason,
         prefer_agent=prefer,
         prefer_until_ms=step.person_ms + prefer_ms if prefer is not None else None,
@@ -158,6 +160,7 @@ def stay(step: Step, work: Work, reason: str) -> None:
         tiers=work.tiers,
         requires={"skills": work.needs, "languages": work.speaks, **plain(work.wants)},
         next_ms=work.next_ms,
+        ahead_ms=work.ahead_ms or None,
         reason=reason,
     )
 

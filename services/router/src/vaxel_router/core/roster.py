@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from vaxel_router.core.limits import AGENT_ID_MAX, CAPACITY_MAX
-from vaxel_router.core.offers import step_work
 from vaxel_router.core.presence import empty_hands
 from vaxel_router.core.queueing import match_agent, match_work, release_reserved
 from vaxel_router.core.state import Agent, Work
 from vaxel_router.core.step import Refused, Step
+from vaxel_router.core.stepping import step_work
 from vaxel_router.core.written.agents import PROFILE, agent_of
 from vaxel_shared.contracts.wire import Command
 

@@ -7,6 +7,7 @@ what restores are checked against. Only :mod:`apply` may change them.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection
 from functools import lru_cache
 from heapq import heapify, heappop, heappush
@@ -111,6 +112,13 @@ class Shut(msgspec.Struct, gc=False):
     until_ms: int
 
 
+class Pace(msgspec.Struct, gc=False):
+    """How quickly a queue is served: when work was last taken from it, and the last gaps."""
+
+    last_ms: int
+    gaps_ms: list[int] = []
+
+
 class Work(msgspec.Struct, gc=False, omit_defaults=True):
     """One stretch of a case. ``state``: queued, offered, assigned, wrapping."""
 
@@ -150,6 +158,10 @@ class Work(msgspec.Struct, gc=False, omit_defaults=True):
     """How often it was handed on, or came back without a reply."""
     lease_ms: int | None = None
     """By then whoever has it must have replied for the first time."""
+    ahead_ms: int = 0
+    """So much further than its age is it in its queue's steps: nobody was there for some."""
+    moves: int = 0
+    """How often waiting, or a switch, moved it to another queue."""
 
 
 class Offer(msgspec.Struct, gc=False, omit_defaults=True):
@@ -191,6 +203,8 @@ class Pool(msgspec.Struct, omit_defaults=True):
     """``close:<queue>``, ``divert:<queue>``, ``all_hands:<queue>`` or ``all_hands:``."""
     shut: dict[str, Shut] = {}
     """Queues whose work waits without being offered."""
+    paces: dict[str, Pace] = {}
+    """By queue."""
 
 
 class State(msgspec.Struct):
@@ -250,6 +264,8 @@ class World:
         """How many command ids the memory holds."""
         self.todo: tuple[str, list[Work]] = ("", [])
         """What an unfinished input is yet to look at: its cause, and the works."""
+        self.queued = {pool.name: _queued(pool) for pool in state.pools.values()}
+        """How many works wait in which queue, by pool."""
         self.matchers = {pool.name: _matcher(pool, state.now_ms) for pool in state.pools.values()}
 
     def pool(self, name: str) -> Pool:
@@ -258,12 +274,27 @@ class World:
         if found is None:
             found = self.state.pools[name] = Pool(name)
             self.matchers[name] = Matcher()
+            self.queued[name] = {}
         return found
 
     def forget_pool(self, name: str) -> None:
         """Take back a pool of which nothing was decided that it would have to know."""
         del self.state.pools[name]
         del self.matchers[name]
+        del self.queued[name]
+
+    def count(self, pool: Pool, queue: str, change: int) -> None:
+        """So many works more wait in a queue."""
+        counts = self.queued[pool.name]
+        counts[queue] = counts.get(queue, 0) + change
+
+    def waiting_in(self, pool: Pool, queue: str) -> int:
+        """How many works wait in a queue."""
+        return self.queued[pool.name].get(queue, 0)
+
+    def is_staffed(self, pool: Pool, asks: Asks) -> bool:
+        """Whether somebody is there who could take this, busy or not."""
+        return self.matchers[pool.name].is_staffed(asks)
 
     def waiting(self, pool: Pool) -> list[Work]:
         """The queued works of a pool, in the order of service."""
@@ -296,6 +327,10 @@ class World:
         return False
 
 
+def _queued(pool: Pool) -> dict[str, int]:
+    return dict(Counter(work.queue for work in pool.works.values() if work.state == "queued"))
+
+
 PRIORITY_BIAS = 1 << 62
 """Above any priority: so a key is never negative."""
 SINCE_BITS, ORDER_BITS = 64, 40
@@ -309,14 +344,19 @@ def work_key(work: Work) -> int:
 
 def asks_of(work: Work) -> Asks:
     """What a work asks for at its present step."""
-    extra = None if work.wants is None else extra_of(work.wants)
-    return Asks(
-        work.channel,
-        tuple(work.tiers),
-        tuple(work.needs.items()),
-        tuple(work.speaks),
-        extra=extra,
-    )
+    return asks_for(work.channel, work.tiers, work.needs, work.speaks, work.wants)
+
+
+def asks_for(
+    channel: str,
+    tiers: list[int],
+    skills: dict[str, int],
+    languages: list[str],
+    wants: Wants | None,
+) -> Asks:
+    """The same of anything that might wait."""
+    extra = None if wants is None else extra_of(wants)
+    return Asks(channel, tuple(tiers), tuple(skills.items()), tuple(languages), extra=extra)
 
 
 def profile_of(agent: Agent, named: Collection[str] = ()) -> Profile:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from vaxel_router.core.apply import apply
 from vaxel_router.core.limits import BATCH_BYTES_MAX, DECISIONS_MAX, DETOURS_MAX
 from vaxel_router.core.matching import Matcher
-from vaxel_router.core.policy import Library, Plan, Policy, Queue, plan, waived
-from vaxel_router.core.state import Agent, Case, Pool, Work, World
+from vaxel_router.core.policy import Library, Plan, Policy, Queue, plan, skipped_to_ms, waived
+from vaxel_router.core.state import Agent, Case, Pool, Work, World, asks_for
 from vaxel_shared.contracts import wire
 
 
@@ -115,34 +117,49 @@ class Step:
     def plan(self, work: Work, floor: int | None = None) -> Plan:
         """What a work asks for at its present age; ``floor`` as if it were escalated so far."""
         floor = work.floor if floor is None else floor
-        return self.plan_in(work.queue, work, floor, work.clock_ms)
+        return self.plan_in(work.queue, work, floor, work.clock_ms, work.ahead_ms)
 
-    def plan_in(self, queue: str, asked: Work | Case, floor: int, clock_ms: int) -> Plan:
-        """What work asks for in a queue where it has waited since ``clock_ms``."""
+    def plan_in(
+        self, queue: str, asked: Work | Case, floor: int, clock_ms: int, ahead_ms: int = 0
+    ) -> Plan:
+        """What work asks for in a queue where it has waited since ``clock_ms``.
+
+        ``ahead_ms``: so much further is it than its age, by steps that nobody was there for.
+        """
         now_ms, shut = self.now_ms, self.pool.shut.get(queue)
         if shut is not None:  # its steps rest
             now_ms = max(clock_ms, min(now_ms, shut.since_ms))
-        switches, policy = self.pool.switches, self.policy
-        return plan(
-            self.queue(queue),
-            skills=asked.skills,
-            languages=asked.languages,
-            own=asked.own,
-            floor=floor,
-            clock_ms=clock_ms,
-            now_ms=now_ms,
-            waived=waived(policy, switches, queue) if switches and policy is not None else None,
-        )
+        found, switches, policy = self.queue(queue), self.pool.switches, self.policy
+        hands = waived(policy, switches, queue) if switches and policy is not None else None
+        while True:
+            now = plan(
+                found,
+                skills=asked.skills,
+                languages=asked.languages,
+                own=asked.own,
+                floor=floor,
+                clock_ms=clock_ms - ahead_ms,
+                now_ms=now_ms,
+                waived=hands,
+            )
+            after_ms = skipped_to_ms(found, now.step)
+            if after_ms is None or self._is_staffed(asked, now):
+                return msgspec.structs.replace(now, ahead_ms=ahead_ms) if ahead_ms else now
+            ahead_ms = after_ms - (now_ms - clock_ms)
 
-    def destination(self, queue: str) -> tuple[str, str | None]:
-        """Where work for a queue goes now, and why not to that queue itself."""
-        found, why = queue, None
-        for _ in range(DETOURS_MAX):
+    def _is_staffed(self, asked: Work | Case, now: Plan) -> bool:
+        asks = asks_for(asked.channel, now.tiers, now.skills, now.languages, now.wants)
+        return self.world.is_staffed(self.pool, asks)
+
+    def diverted(self, queue: str) -> str:
+        """Where work for a queue goes as long as it is diverted: usually there."""
+        found = queue
+        for _ in range(DETOURS_MAX if self.pool.switches else 0):
             switch = self.pool.switches.get(f"divert:{found}")
             if switch is None or switch.value is None:
                 break
-            found, why = switch.value, "divert"
-        return found, why
+            found = switch.value
+        return found
 
     def lease_until(self, work: Work) -> int | None:
         """Until when whoever gets this work now must have replied; None: there is no such time."""

@@ -8,10 +8,10 @@ queue, or of all, are waived and every tier is in. Each ends by itself at an ins
 from __future__ import annotations
 
 from vaxel_router.core.limits import SWITCH_MS_MAX
-from vaxel_router.core.offers import move_work, step_work
 from vaxel_router.core.queueing import match_work
 from vaxel_router.core.state import Pool, Work
 from vaxel_router.core.step import Refused, Step
+from vaxel_router.core.stepping import move_work, step_work
 from vaxel_router.core.written.queues import LOOK, key_of
 from vaxel_shared.contracts.wire import Command
 
@@ -102,9 +102,9 @@ def look_again(step: Step, queue: str | None) -> None:
         work = todo.pop()
         if step.pool.works.get(work.id) is not work or work.state != "queued":
             continue
-        target, detour = step.destination(work.queue)
-        if detour is not None:
-            move_work(step, work, target, detour)
+        target = step.diverted(work.queue)
+        if target != work.queue:
+            move_work(step, work, target, "divert")
         else:
             step_work(step, work, "switch")
         match_work(step, work)

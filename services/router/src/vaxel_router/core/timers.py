@@ -7,6 +7,7 @@ from collections.abc import Callable
 from vaxel_router.core import cases, leases, offers, presence, switches
 from vaxel_router.core.queueing import match_work, stay
 from vaxel_router.core.step import Step
+from vaxel_router.core.stepping import step_work
 
 
 def fire(step: Step, kind: str, name: str) -> None:
@@ -17,7 +18,7 @@ def fire(step: Step, kind: str, name: str) -> None:
 def _widen(step: Step, work_id: str, reason: str) -> None:
     """A waiting work moves on, or somebody is free for it again."""
     work = step.pool.works[work_id]
-    if not offers.step_work(step, work, reason):
+    if not step_work(step, work, reason):
         stay(step, work, reason)
     match_work(step, work)
 

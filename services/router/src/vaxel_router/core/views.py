@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vaxel_router.core import switches as switching
+from vaxel_router.core import waits as waiting
 from vaxel_router.core.eligibility import aside, choose, used
 from vaxel_router.core.state import Case, Pool, Work, World, work_key
 
@@ -21,6 +22,8 @@ def case(world: World, case_id: str) -> dict[str, Any] | None:
 def _case(world: World, pool: Pool, found: Case) -> dict[str, Any]:
     work = pool.works.get(found.work_id or "")
     waits = work is not None and work.state == "queued"
+    position = _position(pool, work) if work is not None and waits else None
+    now_ms = world.state.now_ms
     return {
         "case": {
             "id": found.id,
@@ -33,10 +36,11 @@ def _case(world: World, pool: Pool, found: Case) -> dict[str, Any]:
             "last_contact_seq": found.last_contact_seq,
         },
         "work": _work(work) if work is not None else None,
-        "position": _position(pool, work) if work is not None and waits else None,
-        "why_not_yet": choose(pool, work, world.state.now_ms).explain
-        if work is not None and waits
+        "position": position,
+        "expected_wait_ms": waiting.expected_ms(pool.paces.get(work.queue), position, now_ms)
+        if work is not None and position is not None
         else None,
+        "why_not_yet": choose(pool, work, now_ms).explain if work is not None and waits else None,
         "held": _held(pool, work) if work is not None and waits else None,
     }
 
@@ -80,7 +84,7 @@ def _position(pool: Pool, work: Work) -> int:
 
 
 def queues(world: World) -> list[dict[str, Any]]:
-    """Every queue that holds work, or that an adopted policy could fill, by pool and name."""
+    """Every queue that holds work, by pool and name, and how long new work would wait there."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for pool in world.state.pools.values():
         for work in pool.works.values():
@@ -91,6 +95,10 @@ def queues(world: World) -> list[dict[str, Any]]:
             if work.state == "queued":
                 oldest = row.get("oldest_since_ms", work.clock_ms)
                 row["oldest_since_ms"] = min(oldest, work.clock_ms)
+        for (_, name), row in rows.items():
+            if row["pool"] == pool.name:
+                ahead, now_ms = row["waiting"] + 1, world.state.now_ms
+                row["expected_wait_ms"] = waiting.expected_ms(pool.paces.get(name), ahead, now_ms)
     return [rows[key] for key in sorted(rows)]
 
 

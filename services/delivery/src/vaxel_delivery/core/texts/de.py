@@ -15,6 +15,20 @@ TEXTS = Texts(
     chat_acknowledgement=(
         "Wir haben Ihre Nachricht erhalten. Sie hat die Nummer {number}. Wir antworten Ihnen hier."
     ),
+    full=(
+        "Guten Tag,\n\n"
+        "wir haben Ihre Nachricht erhalten. Sie hat die Nummer {number}.\n"
+        "Uns haben so viele geschrieben, dass wir sie jetzt nicht bearbeiten können.\n"
+        "Wenn es nicht warten kann, antworten Sie auf diese E-Mail: Dann liest sie "
+        "jemand.\n\n"
+        "{team}\n\n"
+        "Diese Nachricht wurde automatisch verschickt."
+    ),
+    chat_full=(
+        "Uns haben so viele geschrieben, dass wir Ihre Nachricht jetzt nicht "
+        "bearbeiten können. Sie hat die Nummer {number}. Wenn es nicht warten kann, "
+        "schreiben Sie hier noch einmal: Dann liest sie jemand."
+    ),
     offer_subject="Angebot {number}: {queue}",
     offer_intro="Ein Fall wartet und wird Ihnen angeboten.",
     number="Nummer",

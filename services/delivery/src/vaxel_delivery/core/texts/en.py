@@ -15,6 +15,19 @@ TEXTS = Texts(
     chat_acknowledgement=(
         "We have received your message. Its number is {number}. Somebody will answer you here."
     ),
+    full=(
+        "Hello,\n\n"
+        "we have received your message. Its number is {number}.\n"
+        "So many people have written to us that we can't take it up now.\n"
+        "If it can't wait, answer this mail: then somebody will read it.\n\n"
+        "{team}\n\n"
+        "This message was sent automatically."
+    ),
+    chat_full=(
+        "So many people have written that we can't take your message up now. Its "
+        "number is {number}. If it can't wait, write again here: then somebody will "
+        "read it."
+    ),
     offer_subject="Offer {number}: {queue}",
     offer_intro="A case is waiting and is offered to you.",
     number="Number",

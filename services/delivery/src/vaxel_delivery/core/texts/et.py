@@ -15,6 +15,20 @@ TEXTS = Texts(
     chat_acknowledgement=(
         "Oleme teie sõnumi kätte saanud. Selle number on {number}. Vastame teile siin."
     ),
+    full=(
+        "Tere,\n\n"
+        "oleme teie kirja kätte saanud. Selle number on {number}.\n"
+        "Meile on kirjutanud nii paljud, et me ei saa seda praegu menetleda.\n"
+        "Kui asi ei kannata oodata, vastake sellele kirjale: siis keegi loeb selle "
+        "läbi.\n\n"
+        "{team}\n\n"
+        "See kiri on saadetud automaatselt."
+    ),
+    chat_full=(
+        "Meile on kirjutanud nii paljud, et me ei saa teie sõnumit praegu menetleda. "
+        "Selle number on {number}. Kui asi ei kannata oodata, kirjutage siia uuesti: "
+        "siis keegi loeb selle läbi."
+    ),
     offer_subject="Pakkumine {number}: {queue}",
     offer_intro="Üks juhtum ootab ja seda pakutakse teile.",
     number="Number",

@@ -15,6 +15,19 @@ TEXTS = Texts(
     chat_acknowledgement=(
         "Olemme vastaanottaneet viestisi. Sen numero on {number}. Vastaamme sinulle täällä."
     ),
+    full=(
+        "Hei,\n\n"
+        "olemme vastaanottaneet viestisi. Sen numero on {number}.\n"
+        "Olemme saaneet niin paljon viestejä, ettemme voi nyt ottaa sitä käsittelyyn.\n"
+        "Jos asia ei voi odottaa, vastaa tähän viestiin: silloin joku lukee sen.\n\n"
+        "{team}\n\n"
+        "Tämä viesti on lähetetty automaattisesti."
+    ),
+    chat_full=(
+        "Olemme saaneet niin paljon viestejä, ettemme voi nyt ottaa viestiäsi "
+        "käsittelyyn. Sen numero on {number}. Jos asia ei voi odottaa, kirjoita tänne "
+        "uudelleen: silloin joku lukee sen."
+    ),
     offer_subject="Tarjous {number}: {queue}",
     offer_intro="Tapaus odottaa, ja sitä tarjotaan sinulle.",
     number="Numero",

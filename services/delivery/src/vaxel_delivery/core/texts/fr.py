@@ -15,6 +15,20 @@ TEXTS = Texts(
     chat_acknowledgement=(
         "Nous avons bien reçu votre message. Il porte le numéro {number}. Nous vous répondrons ici."
     ),
+    full=(
+        "Bonjour,\n\n"
+        "nous avons bien reçu votre message. Il porte le numéro {number}.\n"
+        "Nous avons reçu tant de messages que nous ne pouvons pas le traiter "
+        "maintenant.\n"
+        "Si cela ne peut pas attendre, répondez à cet e-mail : quelqu'un le lira.\n\n"
+        "{team}\n\n"
+        "Ce message a été envoyé automatiquement."
+    ),
+    chat_full=(
+        "Nous avons reçu tant de messages que nous ne pouvons pas traiter le vôtre "
+        "maintenant. Il porte le numéro {number}. Si cela ne peut pas attendre, "
+        "écrivez de nouveau ici : quelqu'un le lira."
+    ),
     offer_subject="Proposition {number} : {queue}",
     offer_intro="Un dossier attend et vous est proposé.",
     number="Numéro",

@@ -16,6 +16,11 @@ class Texts:
     chat_acknowledgement: str
     """``{number}``; short: it stands in a small window."""
 
+    full: str
+    """``{number}``, ``{team}``: nobody can take it up now; whoever insists writes again."""
+    chat_full: str
+    """``{number}``."""
+
     offer_subject: str
     """``{number}``, ``{queue}``."""
     offer_intro: str

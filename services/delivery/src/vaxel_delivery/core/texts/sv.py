@@ -15,6 +15,19 @@ TEXTS = Texts(
     chat_acknowledgement=(
         "Vi har tagit emot ditt meddelande. Dess nummer är {number}. Någon svarar dig här."
     ),
+    full=(
+        "Hej,\n\n"
+        "vi har tagit emot ditt meddelande. Dess nummer är {number}.\n"
+        "Så många har skrivit till oss att vi inte kan ta hand om det nu.\n"
+        "Om det inte kan vänta, svara på det här mejlet: då läser någon det.\n\n"
+        "{team}\n\n"
+        "Det här meddelandet skickades automatiskt."
+    ),
+    chat_full=(
+        "Så många har skrivit att vi inte kan ta hand om ditt meddelande nu. Dess "
+        "nummer är {number}. Om det inte kan vänta, skriv igen här: då läser någon "
+        "det."
+    ),
     offer_subject="Erbjudande {number}: {queue}",
     offer_intro="Ett ärende väntar och erbjuds dig.",
     number="Nummer",

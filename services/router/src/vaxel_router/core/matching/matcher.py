@@ -9,10 +9,14 @@ from typing import Any
 from vaxel_router.core.matching.classes import AVAILABLE, LOST, Asked, Item, Pile, Seat
 from vaxel_router.core.matching.heads import Row
 from vaxel_router.core.matching.shapes import Asks, Profile
+from vaxel_router.core.matching.table import MASK, SHIFTS
 from vaxel_router.core.matching.team import Draw, Rank, Team
 
 Urgency = Callable[[Asks, int, int], Any]
 """Orders the first items of classes, by what they ask for, key and now; least first."""
+
+PRESENT = ("", "offers_full", "channel_full", "capacity_full")
+"""States of whoever is available."""
 
 LAPSES_SLACK = 1_000
 """So many instants may be kept for items that are gone before they are thrown away."""
@@ -291,6 +295,11 @@ class Matcher(Team):
             return self._drawn(self._draw, asked, ())
         entry = self.first_of(asked, ())
         return None if entry is None else entry[2]
+
+    def is_staffed(self, asks: Asks) -> bool:
+        """Whether anybody is available who could take such an item, with or without room now."""
+        counts = self.table.sum_of(self.table.asked.get(asks) or self.table.ask(asks))
+        return any((counts >> SHIFTS[state]) & MASK for state in PRESENT)
 
     def is_tied(self, item_id: str, winner: str) -> bool:
         """Whether another agent is as good as the winner, but for the id."""

@@ -21,6 +21,7 @@ def _offer_made(world: World, pool: Pool, decision: Decision, place: Place) -> N
     data = decision.data
     matcher = world.matchers[pool.name]
     matcher.drop(work.id)
+    world.count(pool, work.queue, -1)
     pool.turns += 1
     agent.turn = pool.turns
     matcher.hold(agent.id, work.channel, data["cost"], idle=decision.at_ms, turn=agent.turn)
@@ -60,6 +61,7 @@ def _offer_ended(world: World, pool: Pool, decision: Decision, _place: Place) ->
     live = {name: until for name, until in work.barred.items() if until > decision.at_ms}
     work.barred = live if bar_ms is None else dict(sorted({**live, agent.id: bar_ms}.items()))
     work.state = "queued"
+    world.count(pool, work.queue, 1)
     if outcome != "accepted":
         # An accepted one is assigned by the very next decision, and keeps what it holds.
         matcher.free(agent.id, offer.channel, offer.cost)

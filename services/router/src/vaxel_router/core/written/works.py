@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vaxel_router.core import wants
 from vaxel_router.core.state import Pool, Work, World, put
+from vaxel_router.core.waits import taken
 from vaxel_router.core.written.common import (
     MORE_WAITS,
     Handler,
@@ -53,9 +54,11 @@ def _work_queued(world: World, pool: Pool, decision: Decision, _place: Place) ->
         bounces=data.get("bounces", 0),
         own=wants.of(data["asks"]),
         wants=wants.of(data["requires"]),
+        ahead_ms=data.get("ahead_ms", 0),
     )
     case.works, case.work_id, case.queue = data["number"], work_id, data.get("home", work.queue)
     pool.works[work_id] = work
+    world.count(pool, work.queue, 1)
     put(world.matchers[pool.name], pool, work, world.state.now_ms)
     arm_step(world, pool, work, data.get("next_ms"))
     arm_bars(world, pool, work)
@@ -69,7 +72,12 @@ def _work_stepped(world: World, pool: Pool, decision: Decision, _place: Place) -
     work.speaks = list(data["requires"].get("languages", []))
     work.wants = wants.of(data["requires"])
     if (queue := data.get("queue")) is not None:
+        if work.state == "queued":
+            world.count(pool, work.queue, -1)
+            world.count(pool, queue, 1)
         work.queue, work.clock_ms = queue, data["clock_ms"]
+        work.moves += 1
+    work.ahead_ms = data.get("ahead_ms", 0)
     arm_step(world, pool, work, data.get("next_ms"))
     arm_bars(world, pool, work)
     owed = f"owed:{pool.name}:{work.id}"
@@ -108,6 +116,8 @@ def _work_assigned(world: World, pool: Pool, decision: Decision, place: Place) -
     matcher = world.matchers[pool.name]
     if work.state == "queued":
         matcher.drop(work.id)
+        world.count(pool, work.queue, -1)
+    pool.paces[work.queue] = taken(pool.paces.get(work.queue), work.clock_ms, decision.at_ms)
     work.state, work.agent_id = "assigned", agent.id
     work.cost = decision.data["cost"]
     work.token = f"{place[0]}.{place[1]}"
@@ -138,6 +148,7 @@ def _work_closed(world: World, pool: Pool, decision: Decision, _place: Place) ->
     matcher = world.matchers[pool.name]
     if work.state == "queued":
         matcher.drop(work.id)
+        world.count(pool, work.queue, -1)
     if work.agent_id is not None:
         agent = pool.agents[work.agent_id]
         agent.works.remove(work.id)
