@@ -211,7 +211,13 @@ def account(pool: Pool, work: Work, now_ms: int) -> tuple[Agent | None, dict[str
 
 def _waiting(step: Step) -> list[Work]:
     waiting = [work for work in step.pool.works.values() if work.state == "queued"]
-    return sorted(waiting, key=lambda work: (-work.priority, work.since_ms, work.order))
+    return sorted(waiting, key=_place)
+
+
+def _place(work: Work) -> tuple[int, int, int]:
+    if work.place_ms is None:
+        return -work.priority, work.since_ms, work.order
+    return 0, work.place_ms + 2**62, work.order
 
 
 def _rests(pool: Pool, work: Work) -> bool:

@@ -105,12 +105,20 @@ class Traffic:
             {"needs": draw.choice(NEEDS)},
         ))  # fmt: skip
 
+    def _order(self) -> dict[str, Any]:
+        draw = self.random
+        return {
+            "by": draw.choice(("priority", "waiting", "promise")), "point_ms": draw.choice((0, 60_000)),
+            "at_most_ms": draw.choice((0, 180_000, 3_600_000)), "within_ms": 600_000,
+        }  # fmt: skip
+
     def _choosing(self) -> dict[str, Any]:
         """What only a policy says: whom to choose, and by what."""
         draw, some = self.random, draw_some(self.random, self.names[:4])
         return draw.choice((
             {"only": some}, {"without": some}, {"prefer": {name: draw.randint(1, 2) for name in some}},
             {"choice": "round_robin"}, {"choice": "least_loaded"}, {"choice": "most_loaded"},
+            {"promise": {"within_ms": draw.choice((60_000, 3_600_000)), "cost": draw.randint(1, 4)}},
             {"keep_rare_free": True}, {"keep_rare_free": True, "choice": "least_loaded"},
         ))  # fmt: skip
 
@@ -191,7 +199,11 @@ class Traffic:
         if type_ == "case.transfer":
             target = draw.choice((target, {"to_queue": draw.choice(QUEUES)})) | NOTE
         elif type_ == "case.escalate":
-            target = draw.choice(({}, {"tier": draw.randint(1, 3)}))
+            target = draw.choice(({}, {"tier": draw.randint(1, 3)}, {"tier": draw.randint(1, 3)}))
+            if draw.random() < 0.3:
+                ago_ms = draw.choice((0, 60_000, 10_000_000))
+                target = {"since_ms": self.now_ms - ago_ms}
+                return self._command(type_, target, kind="supervisor", case=case.id)
         elif type_ == "case.assign":
             target["reason"] = "override"
             return self._command(type_, target, kind="supervisor", case=case.id)
@@ -332,6 +344,7 @@ class Traffic:
             },
             "after_reply": {"email": "waiting", "chat": "open"},
             "lease_ms": draw.choice(({}, {"chat": 60_000, "email": 1_200_000})),
+            **({"order": self._order()} if draw.random() < 0.5 else {}),
             "bounce_limit": draw.choice((0, 2)),
             "presence": {
                 "grace_ms": draw.choice((0, 60_000)),

@@ -96,6 +96,28 @@ class LanguageFallback(ConfigModel):
     to: list[LanguageTag] = Field(min_length=1)
 
 
+class Promise(ConfigModel):
+    """Within which time work is to be answered, and what it costs if it isn't."""
+
+    within_ms: Duration = Field(alias="within", ge=0)
+    cost: int = Field(default=1, ge=1, le=1000)
+    """Work is served as if it were due in the time divided by this."""
+
+
+class Order(ConfigModel):
+    """Which of two waiting works goes first."""
+
+    by: Literal["priority", "waiting", "promise"] = "priority"
+    """The higher priority, then the longer wait; the longer wait, with what a priority is worth; or
+    the earlier due, with that."""
+    point_ms: Duration = Field(default=60_000, alias="point", ge=0)
+    """What one point of priority is worth: as if it had waited so much longer."""
+    at_most_ms: Duration = Field(default=14_400_000, alias="at_most", ge=0)
+    """The most that a priority may be worth, so that nobody is passed for ever."""
+    within_ms: Duration = Field(default=86_400_000, alias="within", ge=0)
+    """What a queue promises that says nothing of its own."""
+
+
 class Queue(Located):
     """Where work waits. Steps are cumulative; the first must start at 0s."""
 
@@ -125,6 +147,8 @@ class Queue(Located):
     choice: Choice = "longest_idle"
     """Whom of several who are equally good: whoever is idle or had no turn for longest, has the
     least or the most in hand (to fill some up and keep others free)."""
+    promise: Promise | None = None
+    """Within which time its work is to be answered, where the pool's order goes by promises."""
     keep_rare_free: bool = False
     """Whether whoever could do less besides goes before whoever has rare skills or languages."""
 
@@ -202,6 +226,8 @@ class Pool(Located):
     presence: PresencePolicy = Field(default_factory=PresencePolicy)
     after_reply: dict[str, AfterReply] = {"email": "waiting"}
     """What follows an answer by channel, where the agent doesn't say."""
+    order: Order = Field(default_factory=Order)
+    """Which of two waiting works goes first."""
     queues: list[Queue] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -155,6 +155,8 @@ class CaseEscalate(Contract):
 
     tier: int | None = None
     reason: str | None = None
+    since_ms: int | None = None
+    """A supervisor's: instead of a tier, since when the work counts as waiting."""
 
 
 class CaseAssign(Contract):

@@ -214,6 +214,8 @@ class WorkQueued(Contract):
     prefer_until_ms: int | None = None
     barred: dict[str, int] = Field(default_factory=dict)
     """Agents who may not have it until an instant."""
+    place_ms: int | None = None
+    """Its place in the order of service, where that goes by time."""
     escalations: int = 0
     home: str | None = None
     """The queue that it was meant for, where another took it."""
@@ -235,6 +237,7 @@ class WorkStepped(Contract):
     tiers: list[int]
     requires: Requires
     next_ms: int | None = None
+    place_ms: int | None = None
     reason: str
     queue: str | None = None
     """Where it waits from here on, if that changed; its steps begin anew there."""
@@ -254,6 +257,9 @@ class WorkEscalated(Contract):
     clock: str | None = None
     """The clock whose alert it was, and when that was due."""
     due_ms: int | None = None
+    since_ms: int | None = None
+    """Its age from here on, where that was set."""
+    place_ms: int | None = None
     reason: str
 
 

@@ -107,9 +107,12 @@ class Transfer(Write):
 
 
 class Escalate(Write):
-    """To a tier, or to the next one."""
+    """To a tier, or to the next one; or, by a supervisor, to another age."""
 
     tier: int | None = Field(default=None, ge=1, le=9)
+    since: AwareDatetime | None = Field(
+        default=None, description="Instead of a tier: since when it counts as waiting."
+    )
     reason: Code | None = None
 
 

@@ -65,6 +65,7 @@ def data_of(request: requests.Request, stored: Stored | None) -> tuple[str, dict
             data |= {"to_agent": request.to_agent, "to_queue": request.to_queue}
         case requests.Escalate():
             kind, data = "case.escalate", {"tier": request.tier, "reason": request.reason}
+            data["since_ms"] = _ms(request.since)
         case requests.Presence():
             kind, data = "agent.presence", {"presence": request.presence, "mode": request.mode}
             data |= {"until_ms": _ms(request.until), "reason": request.reason}

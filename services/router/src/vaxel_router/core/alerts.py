@@ -7,6 +7,7 @@ work is raised at once; offered and assigned work is raised for what comes after
 from __future__ import annotations
 
 from vaxel_router.core.limits import ESCALATIONS_MAX
+from vaxel_router.core.ordering import place_ms
 from vaxel_router.core.queueing import match_work
 from vaxel_router.core.step import Refused, Step
 from vaxel_shared.contracts.wire import Command
@@ -22,6 +23,7 @@ def sla_alert(step: Step, command: Command) -> None:
         raise Refused("not_allowed", {"escalations": work.escalations, "max": ESCALATIONS_MAX})
     floor = max(work.floor, data.get("tier_at_least") or 1)
     priority = max(work.priority, data.get("priority_at_least", work.priority))
+    due_ms = data["due_ms"] if work.due_ms is None else min(work.due_ms, data["due_ms"])
     step.emit(
         "work.escalated",
         case_id=case.id,
@@ -34,6 +36,13 @@ def sla_alert(step: Step, command: Command) -> None:
         to_priority=priority,
         clock=data["clock"],
         due_ms=data["due_ms"],
+        place_ms=place_ms(
+            step.policy,
+            step.queue(work.queue),
+            priority=priority,
+            since_ms=work.since_ms,
+            due_ms=due_ms,
+        ),
         reason=f"sla_{data['stage']}",
     )
     match_work(step, work)

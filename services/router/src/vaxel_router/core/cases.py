@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vaxel_router.core.ages import set_age
 from vaxel_router.core.eligibility import choose
 from vaxel_router.core.leases import hand_on
 from vaxel_router.core.limits import ESCALATIONS_MAX
@@ -218,7 +219,7 @@ def transfer(step: Step, command: Command) -> None:
 
 
 def escalate(step: Step, command: Command) -> None:
-    """``case.escalate``: to a tier, or to the one above; at most so many times a work."""
+    """``case.escalate``: to a tier, the one above, or an age; at most so many times a work."""
     case, data = step.case(command), command.data
     work = step.pool.works.get(case.work_id or "")
     if work is None or work.state == "wrapping":
@@ -227,6 +228,9 @@ def escalate(step: Step, command: Command) -> None:
         step.owned_work(command, case)
     if work.escalations >= ESCALATIONS_MAX:
         raise Refused("not_allowed", {"escalations": work.escalations, "max": ESCALATIONS_MAX})
+    if data.get("since_ms") is not None:
+        set_age(step, command, case, work)
+        return
     tiers = step.matcher.tiers()
     holder = step.pool.agents.get(work.agent_id or "")
     present = holder.tier if holder is not None else max(work.tiers, default=1)

@@ -86,6 +86,7 @@ class Queue(msgspec.Struct, frozen=True, dict=True):
     keep_rare_free: bool = False
     overflow: list[Overflow] = msgspec.field(default_factory=list)
     limit: QueueLimit | None = None
+    promise: Promise | None = None
 
     @cached_property
     def is_plain(self) -> bool:
@@ -111,6 +112,22 @@ class Queue(msgspec.Struct, frozen=True, dict=True):
         return ages
 
     auto_accept: bool = False
+
+
+class Promise(msgspec.Struct, frozen=True):
+    """Within which time a queue's work is to be answered, and what it costs if it isn't."""
+
+    within_ms: int
+    cost: int = 1
+
+
+class Order(msgspec.Struct, frozen=True):
+    """The order of service: see :mod:`vaxel_router.core.ordering`."""
+
+    by: str = "priority"
+    point_ms: int = 60_000
+    at_most_ms: int = 14_400_000
+    within_ms: int = 86_400_000
 
 
 class OfferPolicy(msgspec.Struct, frozen=True):
@@ -157,6 +174,8 @@ class Policy(msgspec.Struct, frozen=True):
     bounce_limit: int = 0
     presence: PresencePolicy = msgspec.field(default_factory=PresencePolicy)
     after_reply: dict[str, str] = msgspec.field(default_factory=lambda: {"email": "waiting"})
+
+    order: Order = msgspec.field(default_factory=Order)
 
     def queue(self, name: str) -> Queue | None:
         """The queue of this name."""
@@ -225,20 +244,32 @@ def decode(blob: bytes) -> Policy:
             raise msgspec.ValidationError(f"the presence {name} means no presence")
     if policy.presence.after_grace not in MODES:
         raise msgspec.ValidationError("after a grace work is kept or returned")
+    _check_order(policy.order)
     for queue in policy.queues:
-        if not queue.steps or queue.steps[0].after_ms != 0:
-            raise msgspec.ValidationError("a queue begins with a step at 0")
-        if not all(0 < len(step.tiers) <= TIERS_MAX for step in queue.steps):
-            raise msgspec.ValidationError("a step names some tiers")
-        if queue.choice not in ("longest_idle", *CHOICES):
-            raise msgspec.ValidationError(f"no such choice: {queue.choice}")
-        for text in filter(None, (queue.needs, *(step.needs for step in queue.steps))):
-            parse_needs(text)
+        _check_queue(queue)
     return policy
 
 
-def parse_needs(text: str) -> None:
-    """Raises ``msgspec.ValidationError`` where it is no expression."""
+def _check_order(order: Order) -> None:
+    times = (order.point_ms, order.at_most_ms, order.within_ms)
+    if order.by not in ("priority", "waiting", "promise") or min(times) < 0:
+        raise msgspec.ValidationError("work is ordered by priority, waiting or promise")
+
+
+def _check_queue(queue: Queue) -> None:
+    if not queue.steps or queue.steps[0].after_ms != 0:
+        raise msgspec.ValidationError("a queue begins with a step at 0")
+    if not all(0 < len(step.tiers) <= TIERS_MAX for step in queue.steps):
+        raise msgspec.ValidationError("a step names some tiers")
+    if queue.choice not in ("longest_idle", *CHOICES):
+        raise msgspec.ValidationError(f"no such choice: {queue.choice}")
+    if queue.promise is not None and (queue.promise.cost < 1 or queue.promise.within_ms < 0):
+        raise msgspec.ValidationError("a promise has a time, and a cost from 1")
+    for text in filter(None, (queue.needs, *(step.needs for step in queue.steps))):
+        _check_needs(text)
+
+
+def _check_needs(text: str) -> None:
     try:
         parse(text)
     except ValueError as error:

@@ -14,6 +14,7 @@ from typing import Any
 from vaxel_router.core.detours import destination
 from vaxel_router.core.eligibility import choose_waiting
 from vaxel_router.core.limits import STAND_INS_MAX
+from vaxel_router.core.ordering import place_ms
 from vaxel_router.core.state import Agent, Case, Work, work_key
 from vaxel_router.core.step import Step
 from vaxel_router.core.wants import plain
@@ -82,6 +83,13 @@ def queue_work(
         bounces=bounces or None,
         home=home if home != name else None,
         detour=detour,
+        place_ms=place_ms(
+            step.policy,
+            step.queue(name),
+            priority=case.priority,
+            since_ms=since_ms,
+            due_ms=None,
+        ),
     )
     return step.pool.works[ids.work_id(case.id, number)]
 
@@ -161,6 +169,7 @@ def stay(step: Step, work: Work, reason: str) -> None:
         requires={"skills": work.needs, "languages": work.speaks, **plain(work.wants)},
         next_ms=work.next_ms,
         ahead_ms=work.ahead_ms or None,
+        place_ms=work.place_ms,
         reason=reason,
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 from vaxel_router.core.limits import AGENT_ID_MAX, CAPACITY_MAX
 from vaxel_router.core.presence import empty_hands
 from vaxel_router.core.queueing import match_agent, match_work, release_reserved
-from vaxel_router.core.state import Agent, Work
+from vaxel_router.core.state import Agent, Work, key_at
 from vaxel_router.core.step import Refused, Step
 from vaxel_router.core.stepping import step_work
 from vaxel_router.core.written.agents import PROFILE, agent_of
@@ -65,7 +65,8 @@ def _waiting_still(step: Step) -> list[Work]:
     step.world.todo = ("", [])
     if step.continues and cause == step.cause:
         return todo
-    return step.world.waiting(step.pool)[::-1]
+    waiting = [work for work in step.pool.works.values() if work.state == "queued"]
+    return sorted(waiting, key=lambda work: key_at(work, step.place(work)), reverse=True)
 
 
 def set_roster(step: Step, command: Command) -> None:

@@ -154,6 +154,10 @@ class Work(msgspec.Struct, gc=False, omit_defaults=True):
     own: Wants | None = None
     """What the contact asked for besides; ``wants`` is that at the present step."""
     wants: Wants | None = None
+    place_ms: int | None = None
+    """Its place in the order, where that goes by time: see :mod:`vaxel_router.core.ordering`."""
+    due_ms: int | None = None
+    """When an SLA clock said that a promise is due."""
     bounces: int = 0
     """How often it was handed on, or came back without a reply."""
     lease_ms: int | None = None
@@ -334,10 +338,23 @@ def _queued(pool: Pool) -> dict[str, int]:
 PRIORITY_BIAS = 1 << 62
 """Above any priority: so a key is never negative."""
 SINCE_BITS, ORDER_BITS = 64, 40
+PLACE_BIAS = 1 << 62
+"""Above the earliest place: so a key is never negative."""
 
 
 def work_key(work: Work) -> int:
-    """Highest priority first, then the longest wait, then the order of queueing."""
+    """Where a work stands in the order of service; the least goes first."""
+    return key_at(work, work.place_ms)
+
+
+def key_at(work: Work, place_ms: int | None) -> int:
+    """Highest priority first, then the longest wait, then the order of queueing.
+
+    With a place it is that, the earliest first, as if all had the same priority.
+    """
+    if place_ms is not None:
+        place = (place_ms + PLACE_BIAS) << ORDER_BITS
+        return (PRIORITY_BIAS << (SINCE_BITS + ORDER_BITS)) + place + work.order
     since = work.since_ms << ORDER_BITS
     return ((PRIORITY_BIAS - work.priority) << (SINCE_BITS + ORDER_BITS)) + since + work.order
 

@@ -13,6 +13,7 @@ import msgspec
 from vaxel_router.core.apply import apply
 from vaxel_router.core.limits import BATCH_BYTES_MAX, DECISIONS_MAX, DETOURS_MAX
 from vaxel_router.core.matching import Matcher
+from vaxel_router.core.ordering import place_ms
 from vaxel_router.core.policy import Library, Plan, Policy, Queue, plan, skipped_to_ms, waived
 from vaxel_router.core.state import Agent, Case, Pool, Work, World, asks_for
 from vaxel_shared.contracts import wire
@@ -150,6 +151,17 @@ class Step:
     def _is_staffed(self, asked: Work | Case, now: Plan) -> bool:
         asks = asks_for(asked.channel, now.tiers, now.skills, now.languages, now.wants)
         return self.world.is_staffed(self.pool, asks)
+
+    def place(self, work: Work, queue: str | None = None) -> int | None:
+        """A work's place in the order by what holds now; ``queue``: as if it waited there."""
+        found = self.queue(work.queue if queue is None else queue)
+        return place_ms(
+            self.policy,
+            found,
+            priority=work.priority,
+            since_ms=work.since_ms,
+            due_ms=work.due_ms,
+        )
 
     def diverted(self, queue: str) -> str:
         """Where work for a queue goes as long as it is diverted: usually there."""

@@ -26,6 +26,7 @@ def step_work(step: Step, work: Work, reason: str) -> bool:
         and now.wants == work.wants
         and now.next_ms == work.next_ms
         and now.ahead_ms == work.ahead_ms
+        and step.place(work) == work.place_ms
     )
     if same:
         return False
@@ -62,6 +63,7 @@ def _stepped(step: Step, work: Work, now: Plan, reason: str, **moved: Any) -> No
         requires={"skills": now.skills, "languages": now.languages, **plain(now.wants)},
         next_ms=now.next_ms,
         ahead_ms=now.ahead_ms or None,
+        place_ms=step.place(work, moved.get("queue")),
         reason=reason,
         **moved,
     )

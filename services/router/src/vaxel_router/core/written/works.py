@@ -55,6 +55,7 @@ def _work_queued(world: World, pool: Pool, decision: Decision, _place: Place) ->
         own=wants.of(data["asks"]),
         wants=wants.of(data["requires"]),
         ahead_ms=data.get("ahead_ms", 0),
+        place_ms=data.get("place_ms"),
     )
     case.works, case.work_id, case.queue = data["number"], work_id, data.get("home", work.queue)
     pool.works[work_id] = work
@@ -71,6 +72,7 @@ def _work_stepped(world: World, pool: Pool, decision: Decision, _place: Place) -
     work.needs = dict(sorted(data["requires"].get("skills", {}).items()))
     work.speaks = list(data["requires"].get("languages", []))
     work.wants = wants.of(data["requires"])
+    work.place_ms = data.get("place_ms")
     if (queue := data.get("queue")) is not None:
         if work.state == "queued":
             world.count(pool, work.queue, -1)
@@ -105,6 +107,11 @@ def _work_escalated(world: World, pool: Pool, decision: Decision, _place: Place)
         pool.cases[work.case_id].priority += raised  # its next work is as urgent
     work.tiers = list(decision.data["to_tiers"])
     work.floor = decision.data["floor"]
+    work.since_ms = decision.data.get("since_ms", work.since_ms)
+    if (place_ms := decision.data.get("place_ms")) is not None:
+        work.place_ms = place_ms
+        if (due_ms := decision.data.get("due_ms")) is not None:
+            work.due_ms = due_ms if work.due_ms is None else min(work.due_ms, due_ms)
     work.escalations += decision.data["reason"] != "wait"
     _put_again(world, pool, work)
 
