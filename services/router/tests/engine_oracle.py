@@ -220,9 +220,16 @@ def _place(work: Work) -> tuple[int, int, int]:
     return 0, work.place_ms + 2**62, work.order
 
 
+def closed(pool: Pool, work: Work) -> bool:
+    """Whether a work's queue is closed, by hand or by its hours."""
+    by_hours = pool.switches.get(f"hours:{work.queue}")
+    outside = by_hours is not None and by_hours.reason == "outside_hours"
+    return outside or f"close:{work.queue}" in pool.switches
+
+
 def _rests(pool: Pool, work: Work) -> bool:
     """Whether a waiting work isn't offered to anybody."""
-    return work.attempts >= OFFERS_PER_WORK_MAX or f"close:{work.queue}" in pool.switches
+    return work.attempts >= OFFERS_PER_WORK_MAX or closed(pool, work)
 
 
 def _match_work(step: Step, work: Work) -> None:

@@ -306,7 +306,14 @@ class Traffic:
                 }
                 for _ in range(draw.choice((0, 0, 1, 2)))
             ]  # fmt: skip
-            return {"overflow": rules} | ({"limit": limit | way} if draw.random() < 0.3 else {})
+            week = [[[28_800_000, 64_800_000]]] * 5 + [[], [[0, 86_400_000]]]
+            hours = {
+                "at": "routing.yaml:4", "calendar": "office",
+                "to": draw.choice((None, None, *others)),
+                "open": {"zone": "Europe/Helsinki", "week": week, "dates": {"2023-11-15": []}},
+            }  # fmt: skip
+            rules_and_hours = {"overflow": rules, "hours": draw.choice((None, None, None, hours))}
+            return rules_and_hours | ({"limit": limit | way} if draw.random() < 0.3 else {})
 
         def queue(name: str) -> dict[str, Any]:
             edges = sorted({0, *draw.sample((60_000, 300_000, 1_200_000), draw.randint(0, 3))})

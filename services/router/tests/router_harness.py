@@ -84,9 +84,9 @@ class Router:
             self.publish(routing)
             self.roster(roster)
 
-    def publish(self, text: str) -> list[wire.Decision]:
+    def publish(self, text: str, openings: dict[str, Any] | None = None) -> list[wire.Decision]:
         routing = validate(Routing, source.parse("routing.yaml", text.encode()))
-        blob = pool_policy(routing.pools[0])
+        blob = pool_policy(routing.pools[0], openings)
         version = policy_version(blob)
         self.library[version] = decode_policy(blob)
         self.blobs[version] = blob

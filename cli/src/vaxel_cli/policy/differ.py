@@ -23,8 +23,8 @@ from vaxel_router.core.inputs import decode
 from vaxel_router.core.policy import Policy
 from vaxel_router.core.policy import decode as decode_policy
 from vaxel_router.core.state import State, World
-from vaxel_shared.config.deployment import Deployment
-from vaxel_shared.config.routing import policy_version, pool_policy
+from vaxel_shared.config.deployment import Deployment, policy_blob
+from vaxel_shared.config.routing import policy_version
 from vaxel_shared.contracts import wire
 from vaxel_shared.contracts.interaction import Interaction
 from vaxel_triage.core.contact import Tools, to_command
@@ -127,7 +127,7 @@ class Side:
         self._versions: dict[str, str] = {}
         self._library: dict[str, Policy] = {}
         for pool in loaded.routing.pools:
-            blob = pool_policy(pool)
+            blob = policy_blob(loaded, pool)
             self._versions[pool.name] = policy_version(blob)
             self._library[policy_version(blob)] = decode_policy(blob)
 

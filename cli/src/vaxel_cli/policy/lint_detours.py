@@ -26,7 +26,7 @@ def _sure(queue: Queue) -> list[tuple[Path_, str]]:
         for number, rule in enumerate(queue.overflow)
         if rule.if_there is None and rule.expected_wait_ms is None
     }
-    return [(path, to) for path, to in detours(queue) if path in free or path[0] != "overflow"]
+    return [(path, to) for path, to in detours(queue) if path in free or path[0] == "limit"]
 
 
 def _cycles(deck: Deck, seat: Seat) -> Iterator[Finding]:

@@ -11,9 +11,9 @@ from typing import Literal
 
 from vaxel_shared import ids
 from vaxel_shared.blobs import ref_of
-from vaxel_shared.config.deployment import Deployment
+from vaxel_shared.config.deployment import Deployment, policy_blob
 from vaxel_shared.config.roster import Agent, directory, roster_version
-from vaxel_shared.config.routing import Pool, policy_version, pool_policy
+from vaxel_shared.config.routing import Pool, policy_version
 from vaxel_shared.contracts.base import Contract
 from vaxel_shared.contracts.commands import Actor, Command, PolicyPublish, RosterSet
 
@@ -51,14 +51,14 @@ class Publication:
 def publications(deployment: Deployment) -> list[Publication]:
     """Everything that should be published, in the order in which to send it."""
     pools = deployment.routing.pools
-    policies = [policy(pool) for pool in pools]
+    policies = [policy(deployment, pool) for pool in pools]
     rosters = [roster(pool.name, deployment.roster.of_pool(pool.name)) for pool in pools]
     return policies + rosters
 
 
-def policy(pool: Pool) -> Publication:
+def policy(deployment: Deployment, pool: Pool) -> Publication:
     """A pool's policy."""
-    blob = pool_policy(pool)
+    blob = policy_blob(deployment, pool)
     version = policy_version(blob)
     data = PolicyPublish(kind="routing", version=version, ref=ref_of("policy", blob))
     return Publication(pool.name, "policy", version, "policy.publish", data, blob)

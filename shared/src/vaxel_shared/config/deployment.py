@@ -16,7 +16,7 @@ from vaxel_shared.config.connectors import Connectors
 from vaxel_shared.config.document import ConfigError, Document, Path_, Problem
 from vaxel_shared.config.expressions import FaultyRulesError, RuleBook
 from vaxel_shared.config.roster import Roster
-from vaxel_shared.config.routing import Routing, detours
+from vaxel_shared.config.routing import Pool, Routing, detours, pool_policy
 from vaxel_shared.config.sla import Sla
 from vaxel_shared.config.sla_lint import errors
 from vaxel_shared.config.source import hint
@@ -88,6 +88,7 @@ def between(loaded: Deployment) -> list[Problem]:
         *_check_rules(loaded),
         *_check_languages(loaded),
         *_check_detours(loaded),
+        *_check_hours(loaded),
         *_check_agents(loaded),
     ]
 
@@ -199,6 +200,28 @@ def _check_detours(loaded: Deployment) -> list[Problem]:
                     path = ("pools", pool_index, "queues", index, *inner)
                     problems.append(document.problem(path, message))
     return problems
+
+
+def _check_hours(loaded: Deployment) -> list[Problem]:
+    """Queues with the hours of a calendar that doesn't exist."""
+    document, known = loaded.documents["routing"], [*loaded.sla.calendars]
+    return [
+        document.problem(
+            ("pools", pool_index, "queues", index, "hours", "calendar"),
+            f"no calendar {queue.hours.calendar!r} in {sla.FILE}; "
+            f"{hint(queue.hours.calendar, known)}",
+        )
+        for pool_index, pool in enumerate(loaded.routing.pools)
+        for index, queue in enumerate(pool.queues)
+        if queue.hours is not None and queue.hours.calendar not in known
+    ]
+
+
+def policy_blob(loaded: Deployment, pool: Pool) -> bytes:
+    """A pool's policy, with the hours of its queues in it."""
+    names = {queue.hours.calendar for queue in pool.queues if queue.hours is not None}
+    calendars = loaded.sla.calendars
+    return pool_policy(pool, {name: sla.opening(calendars[name]) for name in sorted(names)})
 
 
 def _check_agents(loaded: Deployment) -> list[Problem]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -73,6 +74,15 @@ class Overflow(Located):
     """Only while new work here is expected to wait at least so long."""
     if_there: There | None = None
     """Only while the other queue is like this."""
+
+
+class QueueHours(Located):
+    """When a queue is open. Outside, its work waits and its steps rest, or it goes elsewhere."""
+
+    calendar: str
+    """One of ``sla.yaml``, by its name."""
+    to: str | None = None
+    """The queue that takes what comes, and what waits, while this one is closed."""
 
 
 class QueueLimit(Located):
@@ -155,6 +165,8 @@ class Queue(Located):
     overflow: list[Overflow] = Field(default_factory=list, max_length=10)
     """Other queues that take what waits too long here; the first rule that holds."""
     limit: QueueLimit | None = None
+    hours: QueueHours | None = None
+    """Left out: open at any hour of any day."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Queue:
@@ -173,6 +185,8 @@ def detours(queue: Queue) -> list[tuple[tuple[str | int, ...], str]]:
     ]
     if queue.limit is not None and queue.limit.to is not None:
         found.append((("limit", "to"), queue.limit.to))
+    if queue.hours is not None and queue.hours.to is not None:
+        found.append((("hours", "to"), queue.hours.to))
     return found
 
 
@@ -286,9 +300,16 @@ class Routing(ConfigModel):
         return next((pool for pool in self.pools if pool.name == name), None)
 
 
-def pool_policy(pool: Pool) -> bytes:
-    """The canonical JSON of one pool: what is published, and what its version is the hash of."""
+def pool_policy(pool: Pool, openings: Mapping[str, Any] | None = None) -> bytes:
+    """The canonical JSON of one pool: what is published, and what its version is the hash of.
+
+    ``openings``: calendars by name as :func:`vaxel_shared.config.sla.opening` tells them; where one
+    is left out, its queues are always open.
+    """
     plain = _lean(pool, pool.model_dump(mode="json", by_alias=False))
+    for queue in plain["queues"]:
+        if (hours := queue.get("hours")) is not None:
+            hours["open"] = (openings or {}).get(hours["calendar"])
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 

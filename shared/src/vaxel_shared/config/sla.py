@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -235,6 +235,23 @@ class Sla:
 
 EMPTY = Sla(SlaFile(), {}, hashlib.sha256(b"").hexdigest(), Document(FILE, {}, {}, b""))
 """No file: no clocks."""
+
+
+OPENING_YEARS = (2020, 2045)
+"""The holidays of these years stand in a policy whose queues have hours."""
+
+
+def opening(calendar: BusinessCalendar) -> dict[str, Any]:
+    """A calendar as it stands in a router's policy: a week, and the dates that differ from it."""
+    first, last = (date(year, 1, 1) for year in OPENING_YEARS)
+    dates = {}
+    for number in range((last - first).days):
+        day = first + timedelta(days=number)
+        hours = calendar.hours(day)
+        if hours != calendar.week[day.weekday()]:
+            dates[day.isoformat()] = [list(stretch) for stretch in hours]
+    week = [[list(stretch) for stretch in hours] for hours in calendar.week]
+    return {"zone": calendar.zone.key, "week": week, "dates": dates}
 
 
 def load(path: Path) -> Sla:

@@ -12,6 +12,7 @@ from vaxel_router.core.limits import DETOURS_MAX, MOVES_MAX
 from vaxel_router.core.policy import Overflow, There
 from vaxel_router.core.state import Case, Work, asks_for
 from vaxel_router.core.step import Step
+from vaxel_router.core.written.queues import HOURS, OUTSIDE, key_of
 
 
 def destination(step: Step, asked: Case | Work, queue: str) -> tuple[str, str | None]:
@@ -26,18 +27,29 @@ def destination(step: Step, asked: Case | Work, queue: str) -> tuple[str, str | 
 
 
 def _onward(step: Step, asked: Case | Work, name: str) -> tuple[str, str] | None:
-    diverted = step.diverted(name)
-    if diverted != name:
-        return diverted, "divert"
-    queue = step.queue(name)
-    if queue is None:
-        return None
+    forced, queue = sent_away(step, name), step.queue(name)
+    if forced is not None or queue is None:
+        return forced
     if queue.limit is not None and queue.limit.to is not None and is_full(step, name):
         return queue.limit.to, "full"
     for rule in queue.overflow:
         if rule.after_ms == 0 and _holds(step, asked, name, rule):
             return rule.to, "overflow"
     return None
+
+
+def sent_away(step: Step, name: str) -> tuple[str, str] | None:
+    """Where all of a queue's work goes now, and why; None: it stays."""
+    if not step.pool.switches:
+        return None
+    diverted = step.diverted(name)
+    if diverted != name:
+        return diverted, "divert"
+    queue, hours = step.queue(name), step.pool.switches.get(key_of(HOURS, name))
+    if queue is None or queue.hours is None or hours is None or hours.reason != OUTSIDE:
+        return None
+    to = queue.hours.to
+    return (to, "hours") if to is not None and to not in step.pool.shut else None
 
 
 def is_full(step: Step, name: str) -> bool:
@@ -56,18 +68,20 @@ def refuses(step: Step, asked: Case) -> bool:
     return is_full(step, name)
 
 
-def moved_by_wait(step: Step, work: Work) -> str | None:
-    """The queue that a waiting work is to move to at its age; None: it stays."""
-    queue = step.queue(work.queue)
-    if queue is None or not queue.overflow or work.queue in step.pool.shut:
-        return None
+def moved(step: Step, work: Work) -> tuple[str, str] | None:
+    """The queue that a waiting work is to move to, and why; None: it stays."""
     if work.moves >= MOVES_MAX:
+        return None
+    forced, queue = sent_away(step, work.queue), step.queue(work.queue)
+    if forced is not None:
+        return forced
+    if queue is None or not queue.overflow or work.queue in step.pool.shut:
         return None
     age_ms = step.now_ms - work.clock_ms
     for rule in queue.overflow:
         if rule.after_ms <= age_ms and _holds(step, work, work.queue, rule):
             target = step.diverted(rule.to)
-            return target if target != work.queue else None
+            return (target, "overflow") if target != work.queue else None
     return None
 
 

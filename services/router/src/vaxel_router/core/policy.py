@@ -58,6 +58,23 @@ class QueueLimit(msgspec.Struct, frozen=True):
     refuse: bool = False
 
 
+class Opening(msgspec.Struct, frozen=True):
+    """Hours of the week, Monday first, and of single dates: ms of the wall clock since 00:00."""
+
+    zone: str
+    week: list[list[tuple[int, int]]]
+    dates: dict[str, list[tuple[int, int]]] = msgspec.field(default_factory=dict)
+
+
+class QueueHours(msgspec.Struct, frozen=True):
+    """When a queue is open; outside of that its work waits, or goes ``to`` another queue."""
+
+    calendar: str
+    at: str
+    to: str | None = None
+    open: Opening | None = None
+
+
 class LanguageFallback(msgspec.Struct, frozen=True):
     """From ``after_ms`` on, these languages will do as well."""
 
@@ -87,6 +104,7 @@ class Queue(msgspec.Struct, frozen=True, dict=True):
     overflow: list[Overflow] = msgspec.field(default_factory=list)
     limit: QueueLimit | None = None
     promise: Promise | None = None
+    hours: QueueHours | None = None
 
     @cached_property
     def is_plain(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vaxel_router.core import hours
 from vaxel_router.core.limits import AGENT_ID_MAX, CAPACITY_MAX
 from vaxel_router.core.presence import empty_hands
 from vaxel_router.core.queueing import match_agent, match_work, release_reserved
@@ -29,6 +30,7 @@ def publish_policy(step: Step, command: Command) -> None:
         raise Refused("invalid_data", {"pool": step.library[version].name})
     if not step.continues:
         _adopt(step, command)
+        hours.keep(step, step.library[version])
     todo = _waiting_still(step)
     while todo:
         if not step.has_room:

@@ -13,9 +13,9 @@ from vaxel_router.core.wants import plain
 
 def step_work(step: Step, work: Work, reason: str) -> bool:
     """Bring a waiting work to the step of its age; says whether that changed what it asks for."""
-    target = detours.moved_by_wait(step, work)
-    if target is not None:
-        move_work(step, work, target, "overflow")
+    onward = detours.moved(step, work)
+    if onward is not None:
+        move_work(step, work, *onward)
         return True
     now = step.plan(work)
     same = (

@@ -7,12 +7,13 @@ queue, or of all, are waived and every tier is in. Each ends by itself at an ins
 
 from __future__ import annotations
 
+from vaxel_router.core import hours
 from vaxel_router.core.limits import SWITCH_MS_MAX
 from vaxel_router.core.queueing import match_work
 from vaxel_router.core.state import Pool, Work
 from vaxel_router.core.step import Refused, Step
-from vaxel_router.core.stepping import move_work, step_work
-from vaxel_router.core.written.queues import LOOK, key_of
+from vaxel_router.core.stepping import step_work
+from vaxel_router.core.written.queues import HOURS, LOOK, OPEN, key_of
 from vaxel_shared.contracts.wire import Command
 
 KINDS = ("close", "divert", "all_hands")
@@ -77,6 +78,10 @@ def _follow(step: Step, switch: str, queue: str | None, *, on: bool) -> None:
 def end(step: Step, key: str) -> None:
     """A switch's time is over."""
     switch, _, queue = key.partition(":")
+    if switch == HOURS:
+        hours.turn(step, queue)
+        look_again(step, queue)
+        return
     step.emit("switch.changed", switch=switch, queue=queue or None, on=False, reason="ended")
     _follow(step, switch, queue or None, on=False)
 
@@ -102,11 +107,7 @@ def look_again(step: Step, queue: str | None) -> None:
         work = todo.pop()
         if step.pool.works.get(work.id) is not work or work.state != "queued":
             continue
-        target = step.diverted(work.queue)
-        if target != work.queue:
-            move_work(step, work, target, "divert")
-        else:
-            step_work(step, work, "switch")
+        step_work(step, work, "switch")
         match_work(step, work)
 
 
@@ -127,6 +128,8 @@ def active(pool: Pool) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for key, item in sorted(pool.switches.items()):
         switch, _, queue = key.partition(":")
+        if item.reason == OPEN and switch == HOURS:
+            continue
         rows.append({
             "pool": pool.name, "switch": switch, "queue": queue or None, "value": item.value,
             "reason": item.reason, "until_ms": item.until_ms,

@@ -38,7 +38,7 @@ def _case(world: World, pool: Pool, found: Case) -> dict[str, Any]:
         "work": _work(work) if work is not None else None,
         "position": position,
         "expected_wait_ms": waiting.expected_ms(pool.paces.get(work.queue), position, now_ms)
-        if work is not None and position is not None
+        if work is not None and position is not None and work.queue not in pool.shut
         else None,
         "why_not_yet": choose(pool, work, now_ms).explain if work is not None and waits else None,
         "held": _held(pool, work) if work is not None and waits else None,
@@ -98,7 +98,11 @@ def queues(world: World) -> list[dict[str, Any]]:
         for (_, name), row in rows.items():
             if row["pool"] == pool.name:
                 ahead, now_ms = row["waiting"] + 1, world.state.now_ms
-                row["expected_wait_ms"] = waiting.expected_ms(pool.paces.get(name), ahead, now_ms)
+                row["expected_wait_ms"] = (
+                    waiting.expected_ms(pool.paces.get(name), ahead, now_ms)
+                    if name not in pool.shut
+                    else None
+                )
     return [rows[key] for key in sorted(rows)]
 
 

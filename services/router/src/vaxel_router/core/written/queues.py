@@ -10,6 +10,10 @@ LOOK = "look"
 """The switch of a ``switch.changed`` that only says that a full record left something to do."""
 
 
+HOURS, OPEN, OUTSIDE = "hours", "open", "outside_hours"
+"""The switch of a ``switch.changed`` that a calendar turns, and its reasons."""
+
+
 def key_of(switch: str, queue: str | None) -> str:
     """By what a switch is known in a pool."""
     return f"{switch}:{queue or ''}"
@@ -27,17 +31,28 @@ def _switch_changed(world: World, pool: Pool, decision: Decision, _place: Place)
         return
     key = key_of(switch, queue)
     timer = f"switch:{pool.name}:{key}"
-    if on:
+    if on or (switch == HOURS and "until_ms" in data):
         pool.switches[key] = Switch(data["until_ms"], data["reason"], data.get("value"))
         world.arm(timer, data["until_ms"])
     else:
         pool.switches.pop(key, None)
         world.disarm(timer)
-    if switch == "close" and queue is not None:
-        if on:
-            _shut(world, pool, queue, decision.at_ms, data["until_ms"])
+    if switch in ("close", HOURS) and queue is not None:
+        until_ms = closed_until_ms(pool, queue)
+        if until_ms is not None:
+            _shut(world, pool, queue, decision.at_ms, until_ms)
         else:
             _open(world, pool, queue, decision.at_ms)
+
+
+def closed_until_ms(pool: Pool, queue: str) -> int | None:
+    """Until when a queue is closed by a switch or by its hours; None: it is open."""
+    by_hand = pool.switches.get(key_of("close", queue))
+    by_hours = pool.switches.get(key_of(HOURS, queue))
+    ends = [by_hand.until_ms] if by_hand is not None else []
+    if by_hours is not None and by_hours.reason == OUTSIDE:
+        ends.append(by_hours.until_ms)
+    return max(ends, default=None)
 
 
 def _shut(world: World, pool: Pool, queue: str, at_ms: int, until_ms: int) -> None:
@@ -59,6 +74,9 @@ def _open(world: World, pool: Pool, queue: str, at_ms: int) -> None:
     shut = pool.shut.pop(queue, None)
     if shut is None:
         return
+    pace = pool.paces.get(queue)
+    if pace is not None:
+        pace.last_ms += at_ms - max(shut.since_ms, pace.last_ms)
     matcher = world.matchers[pool.name]
     for work in pool.works.values():
         if work.queue == queue and work.state == "queued":
