@@ -337,7 +337,7 @@ class Traffic:
                 "auto_accept": draw.random() < 0.1,
                 "language_fallback": draw.choice((None, {"after_ms": 600_000, "to": ["en"]})),
                 **detours(name),
-            } | (self._wants() if draw.random() < 0.3 else {}) | (
+            } | ({"shares": {"billing": 60, "technical": 40}} if name == "general" and draw.random() < 0.4 else {}) | (self._wants() if draw.random() < 0.3 else {}) | (
                 self._choosing() if draw.random() < 0.4 else {}
             )  # fmt: skip
 

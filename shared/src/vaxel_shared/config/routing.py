@@ -106,6 +106,9 @@ class LanguageFallback(ConfigModel):
     to: list[LanguageTag] = Field(min_length=1)
 
 
+Share = Annotated[int, Field(ge=1, le=100)]
+
+
 class Promise(ConfigModel):
     """Within which time work is to be answered, and what it costs if it isn't."""
 
@@ -159,6 +162,8 @@ class Queue(Located):
     least or the most in hand (to fill some up and keep others free)."""
     promise: Promise | None = None
     """Within which time its work is to be answered, where the pool's order goes by promises."""
+    shares: dict[str, Share] = Field(default_factory=dict)
+    """Its new work goes to these queues instead, by percentage."""
     keep_rare_free: bool = False
     """Whether whoever could do less besides goes before whoever has rare skills or languages."""
 
@@ -175,6 +180,8 @@ class Queue(Located):
             raise ValueError("the first step must have 'after: 0s'")
         if clocks != sorted(set(clocks)):
             raise ValueError("each step must start later than the one before it")
+        if self.shares and sum(self.shares.values()) != 100:
+            raise ValueError("the shares of a queue must add up to 100")
         return self
 
 
@@ -187,7 +194,7 @@ def detours(queue: Queue) -> list[tuple[tuple[str | int, ...], str]]:
         found.append((("limit", "to"), queue.limit.to))
     if queue.hours is not None and queue.hours.to is not None:
         found.append((("hours", "to"), queue.hours.to))
-    return found
+    return found + [(("shares", name), name) for name in queue.shares]
 
 
 class OfferPolicy(ConfigModel):
@@ -249,6 +256,10 @@ class Pool(Located):
         names = [queue.name for queue in self.queues]
         if len(names) != len(set(names)):
             raise ValueError("two queues have the same name; rename one")
+        divided = {queue.name for queue in self.queues if queue.shares}
+        for queue in self.queues:
+            if twice := sorted(divided & queue.shares.keys()):
+                raise ValueError(f"a share of {queue.name!r} is {twice[0]!r}, which is divided too")
         return self
 
 

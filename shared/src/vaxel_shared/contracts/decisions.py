@@ -216,6 +216,8 @@ class WorkQueued(Contract):
     """Agents who may not have it until an instant."""
     place_ms: int | None = None
     """Its place in the order of service, where that goes by time."""
+    share_of: str | None = None
+    """The queue that divided its work by percentage, where that chose this one."""
     escalations: int = 0
     home: str | None = None
     """The queue that it was meant for, where another took it."""

@@ -105,6 +105,7 @@ class Queue(msgspec.Struct, frozen=True, dict=True):
     limit: QueueLimit | None = None
     promise: Promise | None = None
     hours: QueueHours | None = None
+    shares: dict[str, int] = msgspec.field(default_factory=dict)
 
     @cached_property
     def is_plain(self) -> bool:
@@ -283,6 +284,8 @@ def _check_queue(queue: Queue) -> None:
         raise msgspec.ValidationError(f"no such choice: {queue.choice}")
     if queue.promise is not None and (queue.promise.cost < 1 or queue.promise.within_ms < 0):
         raise msgspec.ValidationError("a promise has a time, and a cost from 1")
+    if any(share < 1 for share in queue.shares.values()):
+        raise msgspec.ValidationError("a share is at least 1")
     for text in filter(None, (queue.needs, *(step.needs for step in queue.steps))):
         _check_needs(text)
 

@@ -15,6 +15,7 @@ from vaxel_router.core.detours import destination
 from vaxel_router.core.eligibility import choose_waiting
 from vaxel_router.core.limits import STAND_INS_MAX
 from vaxel_router.core.ordering import place_ms
+from vaxel_router.core.shares import furthest_behind
 from vaxel_router.core.state import Agent, Case, Work, work_key
 from vaxel_router.core.step import Step
 from vaxel_router.core.wants import plain
@@ -45,9 +46,10 @@ def queue_work(
     ``settled``: it waits in that very queue, wherever the queue's work is sent now.
     """
     name = queue if queue is not None else case.queue
-    home, detour = case.queue if settled else name, None
+    home, detour, share_of = case.queue, None, None
     if not settled:
-        name, detour = destination(step, case, name)
+        home, share_of = _divided(step, name)
+        name, detour = destination(step, case, home)
     clock_ms = clock_ms if clock_ms is not None else step.now_ms
     asked = step.plan_in(name, case, floor, clock_ms)
     number = case.works + 1
@@ -83,6 +85,7 @@ def queue_work(
         bounces=bounces or None,
         home=home if home != name else None,
         detour=detour,
+        share_of=share_of,
         place_ms=place_ms(
             step.policy,
             step.queue(name),
@@ -105,6 +108,14 @@ def stand_in(step: Step, agent_id: str | None) -> str | None:
             return agent.id
         agent = agents.get(agent.backup or "")
     return agent_id if agent_id in agents else None
+
+
+def _divided(step: Step, name: str) -> tuple[str, str | None]:
+    """The queue that work for a queue is for, and the one that divided it, if any did."""
+    queue = step.queue(name)
+    if queue is None or not queue.shares:
+        return name, None
+    return furthest_behind(queue.shares, step.pool.shares.get(name, {})), name
 
 
 def match_work(step: Step, work: Work) -> None:

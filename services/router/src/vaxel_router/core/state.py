@@ -197,6 +197,8 @@ class Pool(msgspec.Struct, omit_defaults=True):
     conversations: dict[str, str] = {}
     turns: int = 0
     """Counts how often somebody was given work."""
+    shares: dict[str, dict[str, int]] = {}
+    """Of a queue that divides its work: how much each queue was given under this policy."""
     named: list[str] = []
     """The agents whom the policy names: each is told apart from all others alike."""
     closed: dict[str, str] = {}

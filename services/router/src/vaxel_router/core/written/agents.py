@@ -10,6 +10,8 @@ from vaxel_shared.contracts.wire import Decision
 
 
 def _policy_adopted(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    if pool.policy != decision.data["version"]:
+        pool.shares = {}
     pool.policy = decision.data["version"]
     before, pool.named = pool.named, list(decision.data.get("names", []))
     for agent_id in sorted({*before} ^ {*pool.named}):

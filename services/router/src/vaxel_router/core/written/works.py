@@ -59,6 +59,9 @@ def _work_queued(world: World, pool: Pool, decision: Decision, _place: Place) ->
     )
     case.works, case.work_id, case.queue = data["number"], work_id, data.get("home", work.queue)
     pool.works[work_id] = work
+    if (divided := data.get("share_of")) is not None:
+        given, target = pool.shares.setdefault(divided, {}), case.queue
+        given[target] = given.get(target, 0) + 1
     world.count(pool, work.queue, 1)
     put(world.matchers[pool.name], pool, work, world.state.now_ms)
     arm_step(world, pool, work, data.get("next_ms"))
