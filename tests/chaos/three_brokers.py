@@ -495,6 +495,8 @@ def main() -> int:
     explain(outcome, folder)
     if options.json is not None:
         command = "python tests/chaos/three_brokers.py" + (" --full" if options.full else "")
+        command += f" --times {options.times}" if options.times else ""
+        command += f" --unclean {options.unclean}" if options.unclean is not None else ""
         record.write(options.json, figure(outcome, begun, command))
         say(f"written to {options.json}")
     return 1 if outcome.broken else 0
