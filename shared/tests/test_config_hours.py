@@ -43,5 +43,5 @@ def test_the_policy_has_the_week_and_every_date_that_differs(tmp_path: Path) -> 
 
 
 def test_hours_of_no_calendar_are_an_error_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no calendar 'ofice' in sla.yaml.*office"):
+    with pytest.raises(ConfigError, match=r"no calendar 'ofice' in sla\.yaml.*office"):
         files.load(with_hours(tmp_path, "ofice"))

@@ -136,7 +136,8 @@ class Cases:
     def _work(self, kind: str, case: str, decision: Json) -> None:
         work, offer = decision.get("work_id"), decision.get("offer_id")
         if work is not None and kind in WORK_STATE:
-            self.works[case][work] = WORK_STATE[kind]
+            in_hand = kind == "work.resumed" and decision.get("agent_id") is not None
+            self.works[case][work] = "assigned" if in_hand else WORK_STATE[kind]
         elif kind == "offer.made":
             self.offers[case][str(offer)] = "pending"
             self.works[case][str(work)] = "offered"
@@ -260,6 +261,11 @@ class Timers:
             self._queued(name, self._works[name], at_ms)
         elif kind == "work.assigned":
             self._free(name)
+        elif kind == "work.suspended":
+            self._free(name)
+            self._set(f"resume:{name}", data.get("until_ms"))
+        elif kind == "work.resumed":
+            self._set(f"resume:{name}", None)
         elif kind == "work.wrapping":
             self._set(f"wrap:{name}", data["until_ms"])
         elif WORK_STATE.get(kind) in ENDED:

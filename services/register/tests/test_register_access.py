@@ -26,6 +26,7 @@ case.escalate     ofpx   ofp         ofp     of     -
 case.draft        ofpx   ofp         of      of     -
 agent.presence    ofpx   ofp         o       o      -
 switch.set        ofpx   ofp         -       -      -
+case.suspend      ofpx   ofp         -       -      -
 change.read       ofpx   ofp         ofp     ofp    ofp
 demo.send         ofpx   ofp         -       -      -
 self.read         ofpx   ofp         ofp     ofp    ofp
@@ -56,7 +57,7 @@ def test_the_table_says_what_stands_here_and_nothing_else() -> None:
 
 def test_a_readonly_token_can_never_write() -> None:
     writes = [action for action in Action if not action.value.endswith(".read")]
-    assert len(writes) == 11
+    assert len(writes) == 12
     assert not any(TABLE[Role.READONLY][action] for action in writes)
 
 

@@ -44,8 +44,9 @@ Why = tuple[str, dict[str, Any]]
 class NaiveWorld(World):
     """A world that the engine looks at as a whole."""
 
-    def waiting_in(self, pool: Pool, queue: str) -> int:
-        return sum(w.state == "queued" and w.queue == queue for w in pool.works.values())
+    def waiting_in(self, pool: Pool, queue: str | None) -> int:
+        waiting = [work for work in pool.works.values() if work.state == "queued"]
+        return sum(queue is None or work.queue == queue for work in waiting)
 
     def is_staffed(self, pool: Pool, asks: Asks) -> bool:
         return any(

@@ -64,7 +64,7 @@ class Traffic:
         kinds = {
             self._contact: 30, self._accept: 22, self._decline: 6, self._sent: 8, self._reply: 22,
             self._end: 6, self._move: 6, self._presence: 7, self._alert: 3, self._repeat: 1,
-            self._profiles: 1.0, self._publish: 0.3, self._switch: 0.8,
+            self._profiles: 1.0, self._publish: 0.3, self._switch: 0.8, self._rest: 2,
         }  # fmt: skip
         (kind,) = draw.choices(list(kinds), list(kinds.values()))
         return kind()
@@ -90,6 +90,7 @@ class Traffic:
                 **(self._wants() if draw.random() < 0.2 else {}),
             },
             "received_at_ms": self.now_ms,
+            "begin_ms": self.now_ms + 500_000 if draw.random() < 0.05 else None,
             "src": [0, self.serial],
             "rule": {"id": "drawn", "at": "routing.yaml:1"},
         }
@@ -349,6 +350,7 @@ class Traffic:
                 "limit_ms": 600_000, "bar_after_decline_ms": draw.choice((0, 1_800_000)),
                 "bar_after_miss_ms": 600_000, "misses_before_away": draw.choice((0, 2)),
             },
+            "limits": draw.choice((None, None, {"waiting": 90, "cases": 300})),
             "after_reply": {"email": "waiting", "chat": "open"},
             "lease_ms": draw.choice(({}, {"chat": 60_000, "email": 1_200_000})),
             **({"order": self._order()} if draw.random() < 0.5 else {}),
@@ -364,6 +366,15 @@ class Traffic:
         self.library[version] = decode_policy(blob)
         self.blobs.append(blob)
         return version
+
+    def _rest(self) -> bytes:
+        case, draw = self._case(), self.random
+        if case is None:
+            return self._contact()
+        if draw.random() < 0.4:
+            return self._command("case.resume", {}, kind="supervisor", case=case.id)
+        until = {"until_ms": self.now_ms + 400_000} if draw.random() < 0.5 else {}
+        return self._command("case.suspend", until, kind="supervisor", case=case.id)
 
     def _switch(self) -> bytes:
         draw, on = self.random, self.random.random() < 0.7

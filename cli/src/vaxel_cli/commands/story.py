@@ -18,7 +18,7 @@ Names = Mapping[str, str]
 _TOLD = (
     "case.opened", "case.joined", "case.reopened", "case.replied", "case.waiting", "case.resolved",
     "case.closed", "case.handed_over", "work.queued", "work.stepped", "work.escalated",
-    "work.assigned", "work.wrapping", "work.cancelled", "work.abandoned", "offer.made",
+    "work.assigned", "work.wrapping", "work.suspended", "work.resumed", "work.cancelled", "work.abandoned", "offer.made",
     "offer.ended", "command.refused",
 )  # fmt: skip
 """Decisions that say something of the way; effects and repeats don't."""
@@ -182,6 +182,11 @@ def _waiting(data: Data, _who: str) -> str:
     return f"waits for the {str(data.get('waits_for')).replace('_', ' ')}" + _because(data)
 
 
+def _suspended(data: Data, _who: str) -> str:
+    until = f" until {iso_ms(data['until_ms'])}" if data.get("until_ms") else ""
+    return f"suspended{until}" + _because(data)
+
+
 def _replied(data: Data, who: str) -> str:
     return f"answered by {who}; then {data.get('then')}"
 
@@ -200,6 +205,7 @@ _SENTENCES: dict[str, Callable[[Data, str], str]] = {
     "work.stepped": _stepped,
     "work.escalated": _escalated,
     "work.assigned": _assigned,
+    "work.suspended": _suspended,
     "offer.made": _offered,
     "offer.ended": _offer_ended,
     "command.refused": _refused,

@@ -229,6 +229,15 @@ class PresencePolicy(ConfigModel):
     """Like `lunch: {presence: away, mode: keep_no_new}`."""
 
 
+class PoolLimits(ConfigModel):
+    """So much a pool may hold. What comes beyond it is refused with an answer."""
+
+    cases: int | None = Field(default=None, ge=1)
+    """Cases that aren't closed yet, the resolved ones that may still be reopened included."""
+    waiting: int | None = Field(default=None, ge=1)
+    """Works that wait, in all queues together."""
+
+
 class Pool(Located):
     """A closed set of queues and agents; no agent serves two."""
 
@@ -249,6 +258,7 @@ class Pool(Located):
     """What follows an answer by channel, where the agent doesn't say."""
     order: Order = Field(default_factory=Order)
     """Which of two waiting works goes first."""
+    limits: PoolLimits | None = None
     queues: list[Queue] = Field(min_length=1)
 
     @model_validator(mode="after")

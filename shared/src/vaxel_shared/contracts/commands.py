@@ -88,6 +88,8 @@ class ContactAdd(Contract):
     automatic: bool = False
     no_auto_response: bool = False
     claims: str | None = None
+    begin_ms: int | None = None
+    """When its work begins, where that is in the future."""
     rule: Rule | None = None
 
 
@@ -136,6 +138,15 @@ class CaseWait(Contract):
 
     waits_for: Literal["customer", "third_party", "internal"]
     wake_ms: int | None = None
+    queue: str | None = None
+    """Where its work goes when it wakes by itself, such as one for callbacks."""
+    reason: str | None = None
+
+
+class CaseSuspend(Contract):
+    """Waiting work is offered to nobody, until an instant or until it is resumed."""
+
+    until_ms: int | None = None
     reason: str | None = None
 
 
@@ -283,7 +294,7 @@ DATA: dict[str, type[Contract]] = {
     "case.resolve": CaseOutcome,
     "case.reopen": CaseOutcome,
     "case.cancel": CaseOutcome,
-    "case.suspend": CaseOutcome,
+    "case.suspend": CaseSuspend,
     "case.resume": CaseOutcome,
     "case.wait": CaseWait,
     "case.transfer": CaseTransfer,

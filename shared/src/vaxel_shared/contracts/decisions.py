@@ -186,7 +186,16 @@ class CaseWaiting(Contract):
 
     waits_for: Literal["customer", "third_party", "internal"]
     wake_ms: int | None = None
+    queue: str | None = None
+    """Where its work goes when it wakes by itself; left out, where it was."""
     reason: str | None = None
+
+
+class WorkSuspended(Contract):
+    """Offered to nobody, until an instant or until it is resumed."""
+
+    until_ms: int | None = None
+    reason: str
 
 
 class WorkQueued(Contract):
@@ -384,7 +393,7 @@ DATA: dict[str, type[Contract]] = {
     "work.stepped": WorkStepped,
     "work.escalated": WorkEscalated,
     "work.scheduled": Reason,
-    "work.suspended": Reason,
+    "work.suspended": WorkSuspended,
     "work.resumed": WorkResumed,
     "work.assigned": WorkAssigned,
     "work.wrapping": WorkWrapping,

@@ -36,6 +36,7 @@ class Action(StrEnum):
     CASE_TRANSFER = "case.transfer"
     CASE_ESCALATE = "case.escalate"
     CASE_DRAFT = "case.draft"
+    CASE_SUSPEND = "case.suspend"
     AGENT_PRESENCE = "agent.presence"
     SWITCH_SET = "switch.set"
     CHANGE_READ = "change.read"
@@ -97,6 +98,7 @@ _AGENT: dict[Action, frozenset[Relation]] = {
     **dict.fromkeys(_HANDS, _HELD),
     Action.AGENT_PRESENCE: _MINE,
     Action.SWITCH_SET: _NONE,
+    Action.CASE_SUSPEND: _NONE,
     Action.DEMO_SEND: _NONE,
 }
 

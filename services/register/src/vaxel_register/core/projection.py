@@ -315,6 +315,8 @@ def _assigned(decision: Decision, position: Position) -> list[Change]:
 
 def _work_state(decision: Decision, position: Position) -> list[Change]:
     state = WORK_STATES[decision.type]
+    if decision.type == "work.resumed" and decision.agent_id is not None:
+        state = "assigned"  # it was in hand, and stays there
     values: dict[str, Any] = {"state": state}
     if state in ENDED:
         values["ended_ms"] = decision.at_ms

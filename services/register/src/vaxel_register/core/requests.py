@@ -89,6 +89,22 @@ class Wait(Write):
 
     waits_for: Literal["customer", "third_party", "internal"] = Field(alias="for")
     wake_at: AwareDatetime | None = None
+    queue: Name | None = Field(
+        default=None, description="Where it goes when it wakes, such as a queue for callbacks."
+    )
+    reason: Code | None = None
+
+
+class Suspend(Write):
+    """Offer what waits to nobody."""
+
+    until: AwareDatetime | None = Field(default=None, description="Left out: until it is resumed.")
+    reason: Code | None = None
+
+
+class Resume(Write):
+    """Let it wait again, in its place."""
+
     reason: Code | None = None
 
 

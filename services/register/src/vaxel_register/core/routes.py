@@ -157,6 +157,14 @@ ROUTES: tuple[Route, ...] = (
         "Give it to a higher tier.",
     ),
     _write(
+        "suspend", "/cases/{number}/suspend", Action.CASE_SUSPEND, requests.Suspend,
+        "Offer what waits to nobody, for a time or until it is resumed.",
+    ),
+    _write(
+        "resume", "/cases/{number}/resume", Action.CASE_SUSPEND, requests.Resume,
+        "Let what was suspended wait again, in its place.",
+    ),
+    _write(
         "presence", "/agents/{id}/presence", Action.AGENT_PRESENCE, requests.Presence,
         "Say whether an agent takes work.",
     ),

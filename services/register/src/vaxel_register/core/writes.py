@@ -59,13 +59,26 @@ def data_of(request: requests.Request, stored: Stored | None) -> tuple[str, dict
             kind, data = "case.resolve", {"reason": request.reason}
         case requests.Wait():
             kind, data = "case.wait", {"waits_for": request.waits_for, "reason": request.reason}
-            data["wake_ms"] = _ms(request.wake_at)
+            data |= {"wake_ms": _ms(request.wake_at), "queue": request.queue}
         case requests.Transfer():
             kind, data = "case.transfer", _named("note", stored)
             data |= {"to_agent": request.to_agent, "to_queue": request.to_queue}
         case requests.Escalate():
             kind, data = "case.escalate", {"tier": request.tier, "reason": request.reason}
             data["since_ms"] = _ms(request.since)
+        case _:
+            kind, data = _of_managers(request)
+    return kind, DATA[kind].model_validate(data).to_dict()
+
+
+def _of_managers(request: requests.Request) -> tuple[str, dict[str, Any]]:
+    """The same of what is done to no work in hand."""
+    data: dict[str, Any]
+    match request:
+        case requests.Suspend():
+            kind, data = "case.suspend", {"until_ms": _ms(request.until), "reason": request.reason}
+        case requests.Resume():
+            kind, data = "case.resume", {"reason": request.reason}
         case requests.Presence():
             kind, data = "agent.presence", {"presence": request.presence, "mode": request.mode}
             data |= {"until_ms": _ms(request.until), "reason": request.reason}
@@ -76,7 +89,7 @@ def data_of(request: requests.Request, stored: Stored | None) -> tuple[str, dict
             data |= {"until_ms": _ms(request.until), "reason": request.reason}
         case _:
             raise TypeError(f"no command is made of {type(request).__name__}")
-    return kind, DATA[kind].model_validate(data).to_dict()
+    return kind, data
 
 
 def make_command(

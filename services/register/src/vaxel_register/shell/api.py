@@ -17,6 +17,9 @@ from vaxel_register.shell.reads import Reads
 from vaxel_register.shell.streams import Streams
 from vaxel_shared.http.problems import problem
 
+_ON_CASES = ("reply", "note", "resolve", "wait", "transfer", "escalate", "suspend", "resume")
+"""Routes that do something with a case."""
+
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
@@ -56,9 +59,7 @@ def api_routes(edge: Edge, by: Handlers) -> list[web.RouteDef]:
         "demo_send": by.demo.demo_send,
         "accept": by.posts.accept,
         "decline": by.posts.decline,
-        **dict.fromkeys(
-            ("reply", "note", "resolve", "wait", "transfer", "escalate"), by.posts.on_case
-        ),
+        **dict.fromkeys(_ON_CASES, by.posts.on_case),
         "presence": by.posts.presence,
         "switch": by.posts.switch,
     }

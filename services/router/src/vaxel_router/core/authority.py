@@ -12,6 +12,8 @@ _KINDS = {
     "roster.set": _MANAGERS,
     "switch.set": _MANAGERS,
     "case.assign": frozenset({"supervisor", "system"}),
+    "case.suspend": frozenset({"supervisor", "system"}),
+    "case.resume": frozenset({"supervisor", "system"}),
     "delivery.result": frozenset({"system"}),
     "sla.alert": frozenset({"system"}),
 }

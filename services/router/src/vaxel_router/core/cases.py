@@ -138,7 +138,14 @@ def reopen(step: Step, command: Command) -> None:
     take_up(step, case, command.data.get("reason") or "requested", command.agent_id)
 
 
-def take_up(step: Step, case: Case, reason: str, prefer: str | None = None) -> None:
+def wake(step: Step, case: Case) -> None:
+    """The time that a case waited for has come; its work goes where whoever let it wait said."""
+    take_up(step, case, "woken", queue=case.wake_queue)
+
+
+def take_up(
+    step: Step, case: Case, reason: str, prefer: str | None = None, queue: str | None = None
+) -> None:
     """Open a case again: new work of the case's age, first for ``prefer`` or who had it last."""
     freed = None
     if case.work_id is not None:
@@ -147,7 +154,14 @@ def take_up(step: Step, case: Case, reason: str, prefer: str | None = None) -> N
     wait_ms = step.policy.sticky_wait_ms if step.policy is not None else 0
     first = prefer or case.last_agent
     work = queue_work(
-        step, case, reason=reason, since_ms=case.opened_ms, prefer_agent=first, prefer_ms=wait_ms
+        step,
+        case,
+        reason=reason,
+        # What was to begin in the future is as old as its beginning.
+        since_ms=case.opened_ms if case.works else step.now_ms,
+        queue=queue,
+        prefer_agent=first,
+        prefer_ms=wait_ms,
     )
     if freed is not None:
         match_agent(step, freed)
@@ -164,12 +178,16 @@ def wait(step: Step, command: Command) -> None:
     wake_ms = data.get("wake_ms")
     if wake_ms is not None and (not isinstance(wake_ms, int) or wake_ms <= step.now_ms):
         raise Refused("invalid_data", {"wake_ms": wake_ms})
+    queue = data.get("queue")
+    if queue is not None and (wake_ms is None or step.queue(queue) is None):
+        raise Refused("unknown_queue", {"queue": queue})
     work = step.owned_work(command, case)
     step.emit(
         "case.waiting",
         case_id=case.id,
         waits_for=data["waits_for"],
         wake_ms=wake_ms,
+        queue=queue,
         reason=data.get("reason"),
     )
     _end_work(step, work, "waiting")

@@ -6,6 +6,7 @@ from typing import Any
 
 from vaxel_router.core.cases import resolve_case
 from vaxel_router.core.detours import refuses
+from vaxel_router.core.limits import SUSPEND_MS_MAX
 from vaxel_router.core.numbers import case_number
 from vaxel_router.core.queueing import close_work, match_agent, match_work, queue_work
 from vaxel_router.core.state import Case
@@ -104,6 +105,17 @@ def _open(step: Step, data: dict[str, Any]) -> None:
         )
     if refused:
         resolve_case(step, case, None, "queue_full")
+        return
+    begin_ms = data.get("begin_ms")
+    if begin_ms is not None and begin_ms > step.now_ms:
+        wake_ms = min(begin_ms, step.now_ms + SUSPEND_MS_MAX)
+        step.emit(
+            "case.waiting",
+            case_id=case_id,
+            waits_for="internal",
+            wake_ms=wake_ms,
+            reason="scheduled",
+        )
         return
     match_work(step, queue_work(step, case, reason="new", since_ms=step.now_ms))
 

@@ -60,7 +60,13 @@ def is_full(step: Step, name: str) -> bool:
 
 
 def refuses(step: Step, asked: Case) -> bool:
-    """Whether a new case can't be taken: its queue, or where that would send it, is full."""
+    """Whether a new case can't be taken: the pool, its queue, or where that sends it, is full."""
+    limits, pool = step.policy.limits if step.policy is not None else None, step.pool
+    if limits is not None:
+        if limits.cases is not None and len(pool.cases) > limits.cases:
+            return True
+        if limits.waiting is not None and step.world.waiting_in(pool, None) >= limits.waiting:
+            return True
     name, _ = destination(step, asked, asked.queue)
     queue = step.queue(name)
     if queue is None or queue.limit is None or not queue.limit.refuse:

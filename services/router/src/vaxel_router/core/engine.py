@@ -19,6 +19,7 @@ from vaxel_router.core import (
     offers,
     presence,
     roster,
+    suspending,
     switches,
     timers,
 )
@@ -44,6 +45,8 @@ HANDLERS: dict[str, Handler] = {
     "case.transfer": cases.transfer,
     "case.escalate": cases.escalate,
     "case.assign": cases.assign,
+    "case.suspend": suspending.suspend,
+    "case.resume": suspending.resume,
     "agent.presence": presence.presence,
     "roster.set": roster.set_roster,
     "policy.publish": roster.publish_policy,

@@ -71,6 +71,9 @@ ESCALATIONS_MAX = 6
 SWITCH_MS_MAX = 31 * 86_400_000
 """The longest that a switch is on: what lasts longer is a policy."""
 
+SUSPEND_MS_MAX = 366 * 86_400_000
+"""The longest that work is suspended, or begins in the future."""
+
 MOVES_MAX = 6
 """Queues that waiting moves a work to, then it stays where it is."""
 

@@ -178,6 +178,13 @@ class PresencePolicy(msgspec.Struct, frozen=True):
     names: dict[str, PresenceName] = msgspec.field(default_factory=dict)
 
 
+class PoolLimits(msgspec.Struct, frozen=True):
+    """So much a pool may hold; what comes then is refused with an answer."""
+
+    cases: int | None = None
+    waiting: int | None = None
+
+
 class Policy(msgspec.Struct, frozen=True):
     """All of a pool's policy."""
 
@@ -193,6 +200,7 @@ class Policy(msgspec.Struct, frozen=True):
     bounce_limit: int = 0
     presence: PresencePolicy = msgspec.field(default_factory=PresencePolicy)
     after_reply: dict[str, str] = msgspec.field(default_factory=lambda: {"email": "waiting"})
+    limits: PoolLimits | None = None
 
     order: Order = msgspec.field(default_factory=Order)
 

@@ -93,6 +93,8 @@ class Case(msgspec.Struct, gc=False, omit_defaults=True):
     work_id: str | None = None
     last_agent: str | None = None
     resolved_ms: int | None = None
+    wake_queue: str | None = None
+    """Where its work goes when it wakes by itself; None: where it was."""
     own: Wants | None = None
     """What its contact asked for besides skills and languages."""
 
@@ -164,6 +166,8 @@ class Work(msgspec.Struct, gc=False, omit_defaults=True):
     """By then whoever has it must have replied for the first time."""
     ahead_ms: int = 0
     """So much further than its age is it in its queue's steps: nobody was there for some."""
+    suspended_ms: int | None = None
+    """Since when it is suspended."""
     moves: int = 0
     """How often waiting, or a switch, moved it to another queue."""
 
@@ -294,9 +298,10 @@ class World:
         counts = self.queued[pool.name]
         counts[queue] = counts.get(queue, 0) + change
 
-    def waiting_in(self, pool: Pool, queue: str) -> int:
-        """How many works wait in a queue."""
-        return self.queued[pool.name].get(queue, 0)
+    def waiting_in(self, pool: Pool, queue: str | None) -> int:
+        """How many works wait in a queue; None: in all."""
+        counts = self.queued[pool.name]
+        return sum(counts.values()) if queue is None else counts.get(queue, 0)
 
     def is_staffed(self, pool: Pool, asks: Asks) -> bool:
         """Whether somebody is there who could take this, busy or not."""

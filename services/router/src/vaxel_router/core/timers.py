@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vaxel_router.core import cases, leases, offers, presence, switches
+from vaxel_router.core import cases, leases, offers, presence, suspending, switches
 from vaxel_router.core.queueing import match_work, stay
 from vaxel_router.core.step import Step
 from vaxel_router.core.stepping import step_work
@@ -30,13 +30,14 @@ KINDS: dict[str, Callable[[Step, str], None]] = {
     "owed": lambda step, name: _widen(step, name, "matching"),
     "wrap": lambda step, name: cases.end_wrap_up(step, step.pool.works[name]),
     "back": lambda step, name: presence.come_back(step, step.pool.agents[name]),
-    "wake": lambda step, name: cases.take_up(step, step.pool.cases[name], "woken"),
+    "wake": lambda step, name: cases.wake(step, step.pool.cases[name]),
     "close": lambda step, name: cases.close(step, step.pool.cases[name]),
     "match": lambda step, name: presence.go_on(step, step.pool.agents[name]),
     "grace": lambda step, name: presence.end_grace(step, step.pool.agents[name]),
     "give": lambda step, name: presence.go_on_giving(step, step.pool.agents[name]),
     "open": lambda step, name: presence.open_channels(step, step.pool.agents[name]),
     "lease": lambda step, name: leases.lapse(step, step.pool.works[name]),
+    "resume": lambda step, name: suspending.wake(step, step.pool.works[name], "until"),
     "switch": switches.end,
     "look": switches.go_on,
 }

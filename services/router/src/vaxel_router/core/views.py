@@ -88,7 +88,7 @@ def queues(world: World) -> list[dict[str, Any]]:
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for pool in world.state.pools.values():
         for work in pool.works.values():
-            empty = {"waiting": 0, "offered": 0, "assigned": 0, "wrapping": 0}
+            empty = {"waiting": 0, "offered": 0, "assigned": 0, "wrapping": 0, "suspended": 0}
             key = (pool.name, work.queue)
             row = rows.setdefault(key, {"pool": pool.name, "queue": work.queue, **empty})
             row["waiting" if work.state == "queued" else work.state] += 1

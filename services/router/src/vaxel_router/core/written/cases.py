@@ -74,6 +74,7 @@ def _case_replied(world: World, pool: Pool, decision: Decision, _place: Place) -
 def _case_waiting(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
     case = pool.cases[case_id_of(decision)]
     case.status = f"waiting_{decision.data['waits_for']}"
+    case.wake_queue = decision.data.get("queue")
     key = f"wake:{pool.name}:{case.id}"
     if (wake_ms := decision.data.get("wake_ms")) is not None:
         world.arm(key, wake_ms)

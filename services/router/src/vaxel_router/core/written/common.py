@@ -46,7 +46,7 @@ def arm_bars(world: World, pool: Pool, work: Work) -> None:
 
 def disarm_work(world: World, pool: Pool, work: Work) -> None:
     """Forget the timers of a work that waits: it does no more."""
-    for kind in ("step", "free", "owed"):
+    for kind in ("step", "free", "resume", "owed"):
         world.disarm(f"{kind}:{pool.name}:{work.id}")
 
 

@@ -101,6 +101,31 @@ def _put_again(world: World, pool: Pool, work: Work) -> None:
         put(matcher, pool, work, world.state.now_ms)
 
 
+def _work_suspended(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    work = pool.works[work_id_of(decision)]
+    world.matchers[pool.name].drop(work.id)
+    world.count(pool, work.queue, -1)
+    work.state, work.suspended_ms = "suspended", decision.at_ms
+    disarm_work(world, pool, work)
+    if (until_ms := decision.data.get("until_ms")) is not None:
+        world.arm(f"resume:{pool.name}:{work.id}", until_ms)
+
+
+def _wait_again(world: World, pool: Pool, decision: Decision, work: Work) -> None:
+    """The time in between doesn't count for its steps; what its queue rested it counts itself."""
+    assert work.suspended_ms is not None, "only what is suspended waits again"
+    shut = pool.shut.get(work.queue)
+    end_ms = decision.at_ms if shut is None else min(decision.at_ms, shut.since_ms)
+    rested_ms = max(0, end_ms - max(work.suspended_ms, work.clock_ms))
+    work.state, work.suspended_ms = "queued", None
+    work.clock_ms += rested_ms
+    world.disarm(f"resume:{pool.name}:{work.id}")
+    world.count(pool, work.queue, 1)
+    put(world.matchers[pool.name], pool, work, world.state.now_ms)
+    arm_step(world, pool, work, None if work.next_ms is None else work.next_ms + rested_ms)
+    arm_bars(world, pool, work)
+
+
 def _work_escalated(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
     work = pool.works[work_id_of(decision)]
     priority = decision.data.get("to_priority", work.priority)
@@ -128,7 +153,7 @@ def _work_assigned(world: World, pool: Pool, decision: Decision, place: Place) -
         matcher.drop(work.id)
         world.count(pool, work.queue, -1)
     pool.paces[work.queue] = taken(pool.paces.get(work.queue), work.clock_ms, decision.at_ms)
-    work.state, work.agent_id = "assigned", agent.id
+    work.state, work.agent_id, work.suspended_ms = "assigned", agent.id, None
     work.cost = decision.data["cost"]
     work.token = f"{place[0]}.{place[1]}"
     agent.works.append(work.id)
@@ -172,14 +197,19 @@ def _work_closed(world: World, pool: Pool, decision: Decision, _place: Place) ->
 
 
 def _work_resumed(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
-    """A lease begins again, or is none any more."""
-    lease(world, pool, pool.works[work_id_of(decision)], decision.data.get("lease_until_ms"))
+    """Suspended work waits again; of work in hand the lease begins again, or is none any more."""
+    work = pool.works[work_id_of(decision)]
+    if work.state == "suspended":
+        _wait_again(world, pool, decision, work)
+    else:
+        lease(world, pool, work, decision.data.get("lease_until_ms"))
 
 
 HANDLERS: dict[str, Handler] = {
     "work.queued": _work_queued,
     "work.stepped": _work_stepped,
     "work.escalated": _work_escalated,
+    "work.suspended": _work_suspended,
     "work.assigned": _work_assigned,
     "work.resumed": _work_resumed,
     "work.wrapping": _work_wrapping,
