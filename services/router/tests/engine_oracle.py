@@ -24,6 +24,7 @@ from vaxel_router.core import (
     presence,
     queueing,
     roster,
+    shifts,
     switches,
     timers,
 )
@@ -35,8 +36,8 @@ from vaxel_router.core.step import Step
 CODES = [
     "not_in_tier", "channel_closed", "skill_missing", "skill_level", "skill_above",
     "needs_unmet", "language_missing", "left_out",
-    "presence_offline", "presence_away", "presence_lost", "channel_off", "barred",
-    "reserved_for_other", "offers_full", "channel_full", "capacity_full",
+    "presence_offline", "presence_away", "presence_lost", "presence_off_shift", "channel_off", "barred",
+    "reserved_for_other", "resting", "share_full", "offers_full", "channel_full", "capacity_full",
 ]  # fmt: skip
 Why = tuple[str, dict[str, Any]]
 
@@ -50,7 +51,7 @@ class NaiveWorld(World):
 
     def is_staffed(self, pool: Pool, asks: Asks) -> bool:
         return any(
-            agent.presence == "available"
+            (agent.presence == "available" and not agent.off_shift)
             and asks.channel not in agent.closed
             and lasting(profile_of(agent, pool.named), asks) is None
             for agent in pool.agents.values()
@@ -142,6 +143,8 @@ def rules_out(pool: Pool, agent: Agent, work: Work, now_ms: int) -> Why | None:
         return why
     if agent.presence != "available":
         return ("presence_lost" if agent.grace_ms else f"presence_{agent.presence}"), {}
+    if agent.off_shift:
+        return "presence_off_shift", {}
     if work.channel in agent.closed:
         return "channel_off", {"channel": work.channel}
     if work.barred.get(agent.id, 0) > now_ms:
@@ -151,12 +154,17 @@ def rules_out(pool: Pool, agent: Agent, work: Work, now_ms: int) -> Why | None:
         preferred is not None
         and (work.prefer_until_ms or 0) > now_ms
         and (preferred.presence == "available" or preferred.grace_ms is not None)
+        and not (preferred.off_shift and preferred.grace_ms is None)
         and work.channel not in preferred.closed
         and work.barred.get(preferred.id, 0) <= now_ms
         and lacks(preferred, work) is None
     )
     if held and preferred is not agent:
         return "reserved_for_other", {"until_ms": work.prefer_until_ms}
+    if agent.rest_ms is not None:
+        return "resting", {}
+    if agent.share is not None and len(agent.recent) + len(agent.offers) >= agent.share[0]:
+        return "share_full", {}
     if agent.max_offers is not None and len(agent.offers) >= agent.max_offers:
         return "offers_full", {}
     cost, most = agent.channels[work.channel]
@@ -303,6 +311,7 @@ def both_kinds_of_worlds() -> Iterator[None]:
 
     modules = [
         queueing, offers, cases, roster, presence, leases, contacts, alerts, timers, switches,
+        shifts,
     ]  # fmt: skip
     patches = [
         mock.patch.object(module, name, either(name))

@@ -105,7 +105,7 @@ class Oracle:
     def waste(self, person: Person, thing: Thing) -> int:
         """What of a person such a thing doesn't need, the rarer the more."""
         assert thing.asks.extra is not None
-        words = thing.asks.extra.needs.replace("(", " ").split()
+        words = thing.asks.extra.needs.replace("(", " ").replace(")", " ").split()
         needed = {*dict(thing.asks.skills), *dict(thing.asks.extra.wishes), *words}
         everybody = [one.profile for one in self.people.values()]
         skills = [name for name in dict(person.profile.skills) if name not in needed]

@@ -283,6 +283,8 @@ class Traffic:
             "present": draw.random() < 0.8,
             **({"max_offers": draw.randint(1, 2)} if draw.random() < 0.2 else {}),
             **({"auto_accept": ["voice"]} if draw.random() < 0.2 else {}),
+            **({"shift": draw.choice(("early", "late", "none"))} if draw.random() < 0.2 else {}),
+            **({"share": {"most": 2, "within_ms": 900_000}} if draw.random() < 0.2 else {}),
             **({"backup": draw.choice(self.names)} if draw.random() < 0.3 else {}),
         }
 
@@ -335,7 +337,7 @@ class Traffic:
             return {
                 "at": "routing.yaml:1", "name": name, "steps": steps, "skills": skills,
                 "priority": draw.choice((0, 0, 7)), "automatic": name == "automatic",
-                "auto_accept": draw.random() < 0.1,
+                "auto_accept": draw.random() < 0.1, "cool_down_ms": draw.choice((0, 0, 120_000)),
                 "language_fallback": draw.choice((None, {"after_ms": 600_000, "to": ["en"]})),
                 **detours(name),
             } | ({"shares": {"billing": 60, "technical": 40}} if name == "general" and draw.random() < 0.4 else {}) | (self._wants() if draw.random() < 0.3 else {}) | (
@@ -355,6 +357,10 @@ class Traffic:
             "lease_ms": draw.choice(({}, {"chat": 60_000, "email": 1_200_000})),
             **({"order": self._order()} if draw.random() < 0.5 else {}),
             "bounce_limit": draw.choice((0, 2)),
+            "calendars": {
+                "early": {"zone": "Europe/Helsinki", "week": [[[0, 43_200_000]]] * 7},
+                "late": {"zone": "Asia/Kolkata", "week": [[[43_200_000, 86_400_000]]] * 7},
+            },
             "presence": {
                 "grace_ms": draw.choice((0, 60_000)),
                 "after_grace": draw.choice(("keep", "keep_no_new", "return_work")),

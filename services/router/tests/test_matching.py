@@ -139,7 +139,7 @@ class Pair:
         name = self.random.choice(self.names)
         if name in self.oracle.people:
             person = self.oracle.people[name]
-            some = ("available", "available", "available", "lost", "away", "offline")
+            some = ("available",) * 4 + ("lost", "away", "offline", "off_shift")
             person.presence = self.random.choice(some)
             self.matcher.set_presence(name, person.presence)
 
@@ -154,7 +154,7 @@ class Pair:
         name = self.random.choice(self.names)
         if name in self.oracle.people:
             person = self.oracle.people[name]
-            person.stop = self.random.choice(("", "", "offers_full"))
+            person.stop = self.random.choice(("", "", "offers_full", "resting", "share_full"))
             self.matcher.stop(name, person.stop)
 
     def join(self) -> None:

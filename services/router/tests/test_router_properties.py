@@ -147,7 +147,9 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(
         skills=st.sampled_from(SKILLS),
         gone=st.sampled_from([*AGENTS, "nobody"]),
-        more=st.sampled_from(["", ", max_offers: 1", ", auto_accept: [email]"]),
+        more=st.sampled_from(
+            ["", ", max_offers: 1", ", auto_accept: [email]", ", share: {most: 1, within: 5m}"]
+        ),
     )
     def roster(self, skills: str, gone: str, more: str) -> None:
         lines = [line for line in ROSTER.splitlines() if f"id: {gone}" not in line]
@@ -213,7 +215,7 @@ def test_policy_struct_and_configuration_model_hold_the_same() -> None:
     routing = validate(Routing, source.parse("routing.yaml", ROUTING.encode()))
     pool = routing.pools[0]
     policy = decode(pool_policy(pool))
-    assert set(Policy.__struct_fields__) == set(type(pool).model_fields)
+    assert set(Policy.__struct_fields__) == {*type(pool).model_fields, "calendars"}
     assert set(policy.queues[0].__struct_fields__) == set(type(pool.queues[0]).model_fields)
     assert set(policy.queues[0].steps[0].__struct_fields__) == set(
         type(pool.queues[0].steps[0]).model_fields

@@ -20,8 +20,11 @@ from vaxel_cli.console import answer_is_no, out, print_json, wrong_use
 from vaxel_shared.calendars.calendar import BusinessCalendar
 from vaxel_shared.calendars.instants import parse_instant
 from vaxel_shared.calendars.zones import local
+from vaxel_shared.config.document import ConfigError
+from vaxel_shared.config.roster import Roster
 from vaxel_shared.config.sla import FILE, Sla, load
 from vaxel_shared.config.sla_lint import lint as find
+from vaxel_shared.config.source import read, validate
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -146,7 +149,8 @@ def lint(*, policy: Path | None, as_json: bool) -> None:
 
     Exit 1 where something is an error.
     """
-    findings = find(_load(policy), int(time.time() * 1000))
+    path = policy or runinfo.find_config_dir(None) / FILE
+    findings = find(_load(path), int(time.time() * 1000), _shifts(path.parent / "roster.yaml"))
     if as_json:
         print_json(
             {
@@ -173,6 +177,15 @@ def lint(*, policy: Path | None, as_json: bool) -> None:
 
 def _load(policy: Path | None) -> Sla:
     return load(policy or runinfo.find_config_dir(None) / FILE)
+
+
+def _shifts(roster: Path) -> set[str]:
+    """The calendars that shifts name in the roster beside the file, where there is one."""
+    try:
+        found = validate(Roster, read(roster))
+    except (ConfigError, OSError):
+        return set()  # that is `vaxel policy check`'s affair
+    return {agent.shift for agent in found.agents if agent.shift is not None}
 
 
 def _question(given: dict[str, Any], *names: str) -> dict[str, Any]:

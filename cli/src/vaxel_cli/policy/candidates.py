@@ -176,13 +176,21 @@ def _tier(agent: Agent, work: Work, _params: dict[str, Any]) -> Changed:
 
 
 def _present(agent: Agent, _work: Work, _params: dict[str, Any]) -> Changed:
-    there = msgspec.structs.replace(agent, presence="available", grace_ms=None)
+    there = msgspec.structs.replace(agent, presence="available", grace_ms=None, off_shift=False)
     return there, {"presence": "available"}
 
 
 def _open(agent: Agent, work: Work, _params: dict[str, Any]) -> Changed:
     closed = {name: until for name, until in agent.closed.items() if name != work.channel}
     return msgspec.structs.replace(agent, closed=closed), {"takes": work.channel}
+
+
+def _rested(agent: Agent, _work: Work, _params: dict[str, Any]) -> Changed:
+    return msgspec.structs.replace(agent, rest_ms=None), {"pause": "over"}
+
+
+def _share(agent: Agent, _work: Work, _params: dict[str, Any]) -> Changed:
+    return msgspec.structs.replace(agent, share=None), {"share": "more"}
 
 
 def _offers(agent: Agent, _work: Work, _params: dict[str, Any]) -> Changed:
@@ -211,6 +219,9 @@ _REMEDIES: dict[str, Callable[[Agent, Work, dict[str, Any]], Changed]] = {
     "presence_away": _present,
     "presence_offline": _present,
     "presence_lost": _present,
+    "presence_off_shift": _present,
+    "resting": _rested,
+    "share_full": _share,
     "channel_off": _open,
     "offers_full": _offers,
     "channel_closed": _channel,

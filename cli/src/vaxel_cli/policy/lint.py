@@ -32,7 +32,10 @@ def lint(loaded: Deployment, now_ms: int) -> list[Finding]:
     found = [*lint_queues.findings(deck), *lint_detours.findings(deck)]
     found += [*lint_rules.findings(deck), *lint_team.findings(deck)]
     found += lint_wants.findings(deck)
-    for item in sla_lint.lint(loaded.sla, now_ms):
+    used = {agent.shift for agent in loaded.roster.agents if agent.shift is not None}
+    queues = (queue for pool in loaded.routing.pools for queue in pool.queues)
+    used |= {queue.hours.calendar for queue in queues if queue.hours is not None}
+    for item in sla_lint.lint(loaded.sla, now_ms, used):
         severity: Severity = item.severity
         place = item.problem
         found.append(Finding(severity, item.code, place.file, place.line, place.message))

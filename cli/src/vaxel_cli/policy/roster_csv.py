@@ -17,7 +17,7 @@ from vaxel_shared.config.roster import Agent, Capacity, Roster
 
 COLUMNS = (
     "id", "name", "email", "pool", "role", "tier", "skills", "languages", "capacity", "channels",
-    "present", "max_offers", "auto_accept", "backup",
+    "present", "max_offers", "auto_accept", "backup", "shift",
 )  # fmt: skip
 REQUIRED = ("id", "name", "email", "pool", "languages")
 _YES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
@@ -33,7 +33,8 @@ def write(agents: list[Agent]) -> str:
             agent.id, agent.name, agent.email, agent.pool, agent.role, agent.tier,
             _levels_out(agent.skills), _levels_out(agent.languages), agent.capacity,
             " ".join(_channel(name, item) for name, item in agent.channels.items()),
-            str(agent.present).lower(), agent.max_offers, " ".join(agent.auto_accept), agent.backup,
+            str(agent.present).lower(), agent.max_offers, " ".join(agent.auto_accept),
+            agent.backup, agent.shift,
         ])  # fmt: skip
     return text.getvalue()
 

@@ -218,10 +218,13 @@ def _check_hours(loaded: Deployment) -> list[Problem]:
 
 
 def policy_blob(loaded: Deployment, pool: Pool) -> bytes:
-    """A pool's policy, with the hours of its queues in it."""
+    """A pool's policy, with the hours of its queues and of its agents' shifts in it."""
     names = {queue.hours.calendar for queue in pool.queues if queue.hours is not None}
+    team = loaded.roster.of_pool(pool.name)
+    shifts = {agent.shift for agent in team if agent.shift is not None}
     calendars = loaded.sla.calendars
-    return pool_policy(pool, {name: sla.opening(calendars[name]) for name in sorted(names)})
+    openings = {name: sla.opening(calendars[name]) for name in sorted(names | shifts)}
+    return pool_policy(pool, openings, shifts)
 
 
 def _check_agents(loaded: Deployment) -> list[Problem]:
@@ -239,11 +242,24 @@ def _check_agents(loaded: Deployment) -> list[Problem]:
         if agent.backup is not None
         and (agent.backup == agent.id or agent.backup not in teams.get(agent.pool, []))
     ]
-    return alone + [
+    calendars = [*loaded.sla.calendars]
+    timeless = [
         document.problem(
-            ("agents", index, "pool"),
-            f"no pool {agent.pool!r} in routing.yaml; {hint(agent.pool, pools)}",
+            ("agents", index, "shift"),
+            f"no calendar {agent.shift!r} in sla.yaml; {hint(agent.shift, calendars)}",
         )
         for index, agent in enumerate(loaded.roster.agents)
-        if agent.pool not in pools
+        if agent.shift is not None and agent.shift not in calendars
     ]
+    return (
+        alone
+        + timeless
+        + [
+            document.problem(
+                ("agents", index, "pool"),
+                f"no pool {agent.pool!r} in routing.yaml; {hint(agent.pool, pools)}",
+            )
+            for index, agent in enumerate(loaded.roster.agents)
+            if agent.pool not in pools
+        ]
+    )

@@ -12,7 +12,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from vaxel_shared.config.base import ConfigModel, LanguageTag, Located
+from vaxel_shared.config.base import ConfigModel, Duration, LanguageTag, Located
+from vaxel_shared.contracts import commands
 from vaxel_shared.contracts.commands import AgentProfile, ChannelCapacity
 
 Role = Literal["agent", "senior", "supervisor"]
@@ -25,6 +26,13 @@ class Capacity(ConfigModel):
     max: int = Field(default=1, ge=0, le=1000)
     interrupted_by: list[str] = Field(default_factory=list, max_length=50)
     """Channels for whose work this one's is put aside, and takes no capacity from them."""
+
+
+class Share(ConfigModel):
+    """So many works within a time."""
+
+    most: int = Field(ge=1, le=1000)
+    within_ms: Duration = Field(alias="within", ge=60_000, le=31 * 86_400_000)
 
 
 class Agent(Located):
@@ -49,6 +57,10 @@ class Agent(Located):
 
     backup: str | None = None
     """The id of who stands in with this agent's own customers, while away."""
+    shift: str | None = None
+    """A calendar of `sla.yaml`: new work comes within its hours only."""
+    share: Share | None = None
+    """Like `{most: 6, within: 1h}`: so many works are given out in that time, and no more."""
 
     @model_validator(mode="after")
     def _interrupts(self) -> Agent:
@@ -87,6 +99,10 @@ class Agent(Located):
             max_offers=self.max_offers,
             auto_accept=sorted(self.auto_accept) or None,
             backup=self.backup,
+            shift=self.shift,
+            share=commands.Share(most=self.share.most, within_ms=self.share.within_ms)
+            if self.share is not None
+            else None,
         )
 
 

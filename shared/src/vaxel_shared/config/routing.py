@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -149,6 +149,8 @@ class Queue(Located):
     """What each level of a skill counts for whoever has it, among those who may take the work."""
     auto_accept: bool = False
     """Whoever it would be offered to has it at once: nobody is asked."""
+    cool_down_ms: Duration = Field(default=0, alias="cool_down", ge=0, le=86_400_000)
+    """A pause for whoever has finished work of this queue, before anything new is offered."""
     needs: Needs = ""
     """Skills that must be there, as an expression: `billing >= 3 and (law or tax) and not new`."""
     only: list[AgentId] = Field(default_factory=list, max_length=100)
@@ -321,16 +323,20 @@ class Routing(ConfigModel):
         return next((pool for pool in self.pools if pool.name == name), None)
 
 
-def pool_policy(pool: Pool, openings: Mapping[str, Any] | None = None) -> bytes:
+def pool_policy(
+    pool: Pool, openings: Mapping[str, Any] | None = None, shifts: Collection[str] = ()
+) -> bytes:
     """The canonical JSON of one pool: what is published, and what its version is the hash of.
 
     ``openings``: calendars by name as :func:`vaxel_shared.config.sla.opening` tells them; where one
-    is left out, its queues are always open.
+    is left out, its queues are always open. ``shifts`` names those that shifts of agents go by.
     """
     plain = _lean(pool, pool.model_dump(mode="json", by_alias=False))
     for queue in plain["queues"]:
         if (hours := queue.get("hours")) is not None:
             hours["open"] = (openings or {}).get(hours["calendar"])
+    if found := {name: (openings or {})[name] for name in sorted(shifts) if openings}:
+        plain["calendars"] = found
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 

@@ -5,7 +5,7 @@ Errors keep the SLA monitor from using the file; warnings are for whoever writes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,9 +28,9 @@ class Finding:
     problem: Problem
 
 
-def lint(sla: Sla, now_ms: int) -> list[Finding]:
+def lint(sla: Sla, now_ms: int, shifts: Collection[str] = ()) -> list[Finding]:
     """Everything that can't be meant; ``now_ms`` is when it would begin to hold."""
-    return [*_calendars(sla), *_policies(sla), *_goals(sla, now_ms)]
+    return [*_calendars(sla, shifts), *_policies(sla), *_goals(sla, now_ms)]
 
 
 def errors(sla: Sla, now_ms: int) -> list[Problem]:
@@ -44,8 +44,8 @@ def _finding(
     return Finding(severity, code, sla.document.problem(path, text))
 
 
-def _calendars(sla: Sla) -> Iterator[Finding]:
-    used = {policy.calendar for policy in sla.file.policies}
+def _calendars(sla: Sla, shifts: Collection[str]) -> Iterator[Finding]:
+    used = {policy.calendar for policy in sla.file.policies} | {*shifts}
     for index, config in enumerate(sla.file.calendars):
         path: Path_ = ("calendars", index)
         calendar = sla.calendars[config.name]
@@ -53,7 +53,8 @@ def _calendars(sla: Sla) -> Iterator[Finding]:
             text = f"calendar {config.name!r} is never open; give it hours"
             yield _finding(sla, "error", "never_open", (*path, "hours"), text)
         if sla.file.policies and config.name not in used:
-            text = f"no policy uses calendar {config.name!r}; name it in one, or delete it"
+            text = f"no policy uses calendar {config.name!r}; name it in one or in a shift, or "
+            text += "delete it"
             yield _finding(sla, "warning", "unused_calendar", (*path, "name"), text)
         for day, texts in config.hours.items():
             if overlapping(texts):

@@ -202,6 +202,13 @@ class ChannelCapacity(Contract):
     """Channels for whose work this one's is put aside: it takes no capacity from them."""
 
 
+class Share(Contract):
+    """So many works within a time, and no more."""
+
+    most: int
+    within_ms: int
+
+
 class AgentProfile(Contract):
     """What the router may know of an agent: never a name or an address."""
 
@@ -218,6 +225,9 @@ class AgentProfile(Contract):
     """Channels whose work needs no answer."""
     backup: str | None = None
     """Who stands in with the agent's own customers."""
+    shift: str | None = None
+    """The policy's calendar by which the agent takes new work."""
+    share: Share | None = None
 
 
 class RosterSet(Contract):

@@ -110,6 +110,11 @@ class AgentChanged(Contract):
     """The connection broke: nothing is taken from the agent until then."""
     closed: dict[str, int] | None = None
     """Channels that the agent takes nothing of → until when; 0: until it is said."""
+    on_shift: bool | None = None
+    """Whether the agent's shift is on, until ``shift_ms``."""
+    shift_ms: int | None = None
+    rest_ms: int | None = None
+    """A pause until then; 0: it is over."""
 
 
 class Reason(Contract):

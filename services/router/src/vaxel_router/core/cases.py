@@ -7,6 +7,7 @@ from vaxel_router.core.eligibility import choose
 from vaxel_router.core.leases import hand_on
 from vaxel_router.core.limits import ESCALATIONS_MAX
 from vaxel_router.core.queueing import close_work, end_offer, match_agent, match_work, queue_work
+from vaxel_router.core.shifts import cool_down
 from vaxel_router.core.state import Case, Work
 from vaxel_router.core.step import Refused, Step
 from vaxel_shared.contracts.wire import Command
@@ -109,6 +110,7 @@ def _end_work(step: Step, work: Work | None, reason: str) -> None:
         )
         return
     freed = close_work(step, work, reason)
+    cool_down(step, freed, work)
     if freed is not None:
         match_agent(step, freed)
 
@@ -116,6 +118,7 @@ def _end_work(step: Step, work: Work | None, reason: str) -> None:
 def end_wrap_up(step: Step, work: Work) -> None:
     """The wrap-up is over: capacity is free."""
     freed = close_work(step, work, "wrapped_up")
+    cool_down(step, freed, work)
     if freed is not None:
         match_agent(step, freed)
 

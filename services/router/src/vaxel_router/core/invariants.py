@@ -52,6 +52,20 @@ def only_who_is_there_is_asked(_world: World, pool: Pool) -> list[str]:
     ]
 
 
+def _times(agent: Agent) -> list[tuple[str, int | None]]:
+    """What of an agent ends by itself, and when."""
+    ends = [until for until in agent.closed.values() if until]
+    counts = agent.share is not None and agent.recent
+    return [
+        ("back", agent.until_ms),
+        ("grace", agent.grace_ms),
+        ("open", min(ends, default=None)),
+        ("shift", agent.shift_ms),
+        ("rest", agent.rest_ms),
+        ("share", agent.recent[0] + agent.share[1] if agent.share and counts else None),
+    ]
+
+
 def every_deadline_has_a_timer(world: World, pool: Pool) -> list[str]:
     """Offers, wrap-ups, waiting steps, absences and switches end by themselves."""
     wanted = {f"offer:{pool.name}:{o.id}": o.expires_ms for o in pool.offers.values()}
@@ -62,13 +76,9 @@ def every_deadline_has_a_timer(world: World, pool: Pool) -> list[str]:
         if work.lease_ms is not None:
             wanted[f"lease:{pool.name}:{work.id}"] = work.lease_ms
     for agent in pool.agents.values():
-        if agent.until_ms is not None:
-            wanted[f"back:{pool.name}:{agent.id}"] = agent.until_ms
-        if agent.grace_ms is not None:
-            wanted[f"grace:{pool.name}:{agent.id}"] = agent.grace_ms
-        if any(agent.closed.values()):
-            ends = min(until for until in agent.closed.values() if until)
-            wanted[f"open:{pool.name}:{agent.id}"] = ends
+        for kind, due_ms in _times(agent):
+            if due_ms is not None:
+                wanted[f"{kind}:{pool.name}:{agent.id}"] = due_ms
     for key, switch in pool.switches.items():
         wanted[f"switch:{pool.name}:{key}"] = switch.until_ms
     wrapping = [w for w in pool.works.values() if w.state == "wrapping"]

@@ -56,6 +56,9 @@ MEMORY_IDS_MAX = 4_000_000
 OFFERS_PER_WORK_MAX = 1_000
 """Attempts before a work waits for a person: a work nobody takes must not spin."""
 
+SHARE_MS_MAX = 31 * 86_400_000
+"""The longest time in which an agent's share of work is counted."""
+
 STAND_INS_MAX = 5
 """How far it goes from an agent to the backup, to the backup's backup and so on."""
 

@@ -6,13 +6,15 @@ The shape is :class:`vaxel_shared.config.routing.Pool`; a test holds both togeth
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from datetime import date
 from functools import cached_property
 from typing import TypeVar
 
 import msgspec
 
-from vaxel_router.core.limits import TIERS_MAX
+from vaxel_router.core.limits import DAY_MS, TIERS_MAX
 from vaxel_router.core.wants import CHOICES, NOTHING, Wants, greatest, least
+from vaxel_shared.calendars.zones import zone
 from vaxel_shared.needs import parse, together
 
 
@@ -131,6 +133,7 @@ class Queue(msgspec.Struct, frozen=True, dict=True):
         return ages
 
     auto_accept: bool = False
+    cool_down_ms: int = 0
 
 
 class Promise(msgspec.Struct, frozen=True):
@@ -199,6 +202,7 @@ class Policy(msgspec.Struct, frozen=True):
     lease_ms: dict[str, int] = msgspec.field(default_factory=dict)
     bounce_limit: int = 0
     presence: PresencePolicy = msgspec.field(default_factory=PresencePolicy)
+    calendars: dict[str, Opening] = msgspec.field(default_factory=dict)
     after_reply: dict[str, str] = msgspec.field(default_factory=lambda: {"email": "waiting"})
     limits: PoolLimits | None = None
 
@@ -266,12 +270,8 @@ def decode(blob: bytes) -> Policy:
     letter = policy.letter
     if not (len(letter) == 1 and letter.isascii() and letter.isupper()):
         raise msgspec.ValidationError("a policy's letter is one of A to Z")
-    for name, meant in policy.presence.names.items():
-        if meant.presence not in PRESENCES or meant.mode not in MODES:
-            raise msgspec.ValidationError(f"the presence {name} means no presence")
-    if policy.presence.after_grace not in MODES:
-        raise msgspec.ValidationError("after a grace work is kept or returned")
     _check_order(policy.order)
+    _check_agents(policy)
     for queue in policy.queues:
         _check_queue(queue)
     return policy
@@ -298,7 +298,35 @@ def _check_queue(queue: Queue) -> None:
         _check_needs(text)
 
 
+def _check_opening(name: str, opening: Opening) -> None:
+    try:
+        zone(opening.zone)
+        for day in opening.dates:
+            date.fromisoformat(day)
+    except ValueError as error:
+        raise msgspec.ValidationError(f"the calendar {name}: {error}") from error
+    days = [*opening.week, *opening.dates.values()]
+    right = all(0 <= start < end <= DAY_MS for hours in days for start, end in hours)
+    if len(opening.week) != WEEK_DAYS or not right:
+        raise msgspec.ValidationError(f"the calendar {name} has no hours of seven days")
+
+
+WEEK_DAYS = 7
+
+
+def _check_agents(policy: Policy) -> None:
+    """What the policy says of agents' presence and shifts."""
+    for name, opening in policy.calendars.items():
+        _check_opening(name, opening)
+    for name, meant in policy.presence.names.items():
+        if meant.presence not in PRESENCES or meant.mode not in MODES:
+            raise msgspec.ValidationError(f"the presence {name} means no presence")
+    if policy.presence.after_grace not in MODES:
+        raise msgspec.ValidationError("after a grace work is kept or returned")
+
+
 def _check_needs(text: str) -> None:
+    """Raises ``msgspec.ValidationError`` where it is no expression."""
     try:
         parse(text)
     except ValueError as error:

@@ -171,7 +171,9 @@ def end_grace(step: Step, agent: Agent) -> None:
 
 def give_back(step: Step, agent: Agent) -> None:
     """Take what somebody who is gone may not keep, as much as fits into the record."""
-    done = empty_hands(step, agent, "agent_lost", works=agent.mode == "return_work")
+    gone = agent.presence != "available"  # else it is the shift that is over
+    works = gone and agent.mode == "return_work"
+    done = empty_hands(step, agent, "agent_lost" if gone else "shift_over", works=works)
     _goes_on(step, agent, done=done)
 
 
@@ -211,7 +213,7 @@ def empty_hands(
     Work that waited for this agent alone is anybody's now. All of it is matched in the order of
     service. ``channels``: only of these. False: go on in the next batch.
     """
-    if agent.presence == "available" and channels is None:
+    if agent.standing == "available" and channels is None:
         step.emit("agent.changed", agent_id=agent.id, presence="offline", reason=reason)
     pool = step.pool
     freed = [pool.offers[offer_id].work_id for offer_id in agent.offers]

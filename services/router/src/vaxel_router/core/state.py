@@ -58,14 +58,32 @@ class Agent(msgspec.Struct, gc=False, omit_defaults=True):
     name: str | None = None
     """What the presence is called, e.g. ``lunch``: the policy says what it means."""
 
+    shift: str | None = None
+    """The calendar by which the agent takes new work; None: at any time."""
+    off_shift: bool = False
+    shift_ms: int | None = None
+    """When that changes."""
+    share: tuple[int, int] | None = None
+    """So many works within so many milliseconds, and no more."""
+    recent: list[int] = []
+    """When the agent got the works that count."""
+    rest_ms: int | None = None
+    """A pause, until then."""
+
     @property
     def standing(self) -> str:
         """The presence as matching sees it."""
-        return "lost" if self.grace_ms is not None else self.presence
+        if self.grace_ms is not None:
+            return "lost"
+        return "off_shift" if self.off_shift and self.presence == "available" else self.presence
 
     @property
     def stop(self) -> str:
         """What rules the agent out as one who is full; "": nothing."""
+        if self.rest_ms is not None:
+            return "resting"
+        if self.share is not None and len(self.recent) + len(self.offers) >= self.share[0]:
+            return "share_full"
         full = self.max_offers is not None and len(self.offers) >= self.max_offers
         return "offers_full" if full else ""
 

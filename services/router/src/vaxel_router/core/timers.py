@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vaxel_router.core import cases, leases, offers, presence, suspending, switches
+from vaxel_router.core import (
+    cases,
+    leases,
+    offers,
+    presence,
+    shifts,
+    suspending,
+    switches,
+)
 from vaxel_router.core.queueing import match_work, stay
 from vaxel_router.core.step import Step
 from vaxel_router.core.stepping import step_work
@@ -36,6 +44,9 @@ KINDS: dict[str, Callable[[Step, str], None]] = {
     "grace": lambda step, name: presence.end_grace(step, step.pool.agents[name]),
     "give": lambda step, name: presence.go_on_giving(step, step.pool.agents[name]),
     "open": lambda step, name: presence.open_channels(step, step.pool.agents[name]),
+    "shift": lambda step, name: shifts.turn(step, step.pool.agents[name]),
+    "share": lambda step, name: shifts.share_renewed(step, step.pool.agents[name]),
+    "rest": lambda step, name: shifts.rested(step, step.pool.agents[name]),
     "lease": lambda step, name: leases.lapse(step, step.pool.works[name]),
     "resume": lambda step, name: suspending.wake(step, step.pool.works[name], "until"),
     "switch": switches.end,

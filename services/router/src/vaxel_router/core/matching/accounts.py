@@ -20,7 +20,7 @@ from vaxel_router.core.matching.table import MASK, SHIFTS
 Near = tuple[str, str, dict[str, Any]]
 """(agent, predicate, what it was about)."""
 
-FULL = ("capacity_full", "channel_full", "offers_full")
+FULL = ("capacity_full", "channel_full", "offers_full", "share_full", "resting")
 """What rules somebody out for whom an item is held all the same."""
 PASSING = PREDICATES[: NEARNESS["presence_offline"] - 1 : -1]
 """The predicates that can fail for now only, the nearest first."""

@@ -13,6 +13,10 @@ def _policy_adopted(world: World, pool: Pool, decision: Decision, _place: Place)
     if pool.policy != decision.data["version"]:
         pool.shares = {}
     pool.policy = decision.data["version"]
+    for one in pool.agents.values():
+        if one.shift is not None:  # its calendar may be another
+            one.shift_ms = decision.at_ms
+            _set(world, pool, one, "shift", one.shift_ms)
     before, pool.named = pool.named, list(decision.data.get("names", []))
     for agent_id in sorted({*before} ^ {*pool.named}):
         agent = pool.agents.get(agent_id)
@@ -31,13 +35,7 @@ def _agent_changed(world: World, pool: Pool, decision: Decision, _place: Place) 
     data = decision.data
     agent = pool.agents.get(decision.agent_id)
     if (profile := data.get("profile")) is not None:
-        fresh = agent_of(profile)
-        if agent is None:
-            pool.agents[fresh.id] = fresh
-        else:
-            for name in PROFILE:
-                setattr(agent, name, getattr(fresh, name))
-        agent = pool.agents[decision.agent_id]
+        agent = _bring(world, pool, agent, decision)
     assert agent is not None
     matcher = world.matchers[pool.name]
     _go_on_later(world, pool, agent, decision)
@@ -47,14 +45,56 @@ def _agent_changed(world: World, pool: Pool, decision: Decision, _place: Place) 
         agent.closed = dict(closed)
         ends = [until for until in agent.closed.values() if until]
         _set(world, pool, agent, "open", min(ends, default=None))
+    _by_the_clock(world, pool, agent, decision)
     if profile is not None:
         brings = profile_of(agent, pool.named)
         matcher.join(agent.id, brings, presence=agent.standing, idle=agent.idle_since_ms)
-        matcher.stop(agent.id, agent.stop)
-    if presence is not None or closed is not None:
+    matcher.stop(agent.id, agent.stop)
+    if presence is not None or closed is not None or "on_shift" in data:
         matcher.set_presence(
             agent.id, agent.standing, idle=agent.idle_since_ms, closed=frozenset(agent.closed)
         )
+
+
+def _bring(world: World, pool: Pool, agent: Agent | None, decision: Decision) -> Agent:
+    """Somebody new, or another profile."""
+    fresh = agent_of(decision.data["profile"])
+    shift = agent.shift if agent is not None else None
+    if agent is None:
+        agent = pool.agents[fresh.id] = fresh
+    else:
+        for name in PROFILE:
+            setattr(agent, name, getattr(fresh, name))
+    if agent.shift != shift:  # it is looked at before anything else happens
+        agent.off_shift = agent.shift is not None
+        agent.shift_ms = decision.at_ms if agent.shift is not None else None
+        _set(world, pool, agent, "shift", agent.shift_ms)
+    return agent
+
+
+def _by_the_clock(world: World, pool: Pool, agent: Agent, decision: Decision) -> None:
+    """A shift, a pause, a share."""
+    data = decision.data
+    if (on_shift := data.get("on_shift")) is not None:
+        agent.off_shift, agent.shift_ms = not on_shift, data.get("shift_ms")
+        _set(world, pool, agent, "shift", agent.shift_ms)
+    if (rest_ms := data.get("rest_ms")) is not None:
+        agent.rest_ms = max(agent.rest_ms or 0, rest_ms) if rest_ms else None
+        _set(world, pool, agent, "rest", agent.rest_ms)
+    count_share(world, pool, agent, decision.at_ms)
+
+
+def count_share(world: World, pool: Pool, agent: Agent, at_ms: int) -> None:
+    """Forget the works that don't count for the agent's share any more."""
+    if agent.share is None:
+        if agent.recent:
+            agent.recent = []
+            _set(world, pool, agent, "share", None)
+        return
+    most, within_ms = agent.share
+    agent.recent = [got_ms for got_ms in agent.recent if got_ms > at_ms - within_ms][-most:]
+    end_ms = agent.recent[0] + within_ms if agent.recent else None
+    _set(world, pool, agent, "share", end_ms)
 
 
 def _be(world: World, pool: Pool, agent: Agent, decision: Decision) -> None:
@@ -95,11 +135,11 @@ def _set(world: World, pool: Pool, agent: Agent, kind: str, due_ms: int | None) 
 GIVES_MORE, GIVING = "gives_more", "giving_back"
 """Reasons of an ``agent.changed``: a full record cut short what is taken from somebody who is gone;
 the next goes on with it."""
-TIMERS = ("back", "match", "grace", "give", "open")
+TIMERS = ("back", "match", "grace", "give", "open", "shift", "share", "rest")
 """Kinds of an agent's timers."""
 PROFILE = (
     "tier", "skills", "languages", "capacity", "channels", "present", "max_offers", "auto_accept",
-    "yields", "backup",
+    "yields", "backup", "shift", "share",
 )  # fmt: skip
 """What a roster says of an agent; all else of it is what happened."""
 
@@ -127,6 +167,8 @@ def agent_of(profile: dict[str, Any]) -> Agent:
             if item.get("interrupted_by")
         },
         backup=profile.get("backup"),
+        shift=profile.get("shift"),
+        share=(share["most"], share["within_ms"]) if (share := profile.get("share")) else None,
     )
 
 

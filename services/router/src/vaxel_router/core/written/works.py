@@ -5,6 +5,7 @@ from __future__ import annotations
 from vaxel_router.core import wants
 from vaxel_router.core.state import Pool, Work, World, put
 from vaxel_router.core.waits import taken
+from vaxel_router.core.written.agents import count_share
 from vaxel_router.core.written.common import (
     MORE_WAITS,
     Handler,
@@ -157,6 +158,10 @@ def _work_assigned(world: World, pool: Pool, decision: Decision, place: Place) -
     work.cost = decision.data["cost"]
     work.token = f"{place[0]}.{place[1]}"
     agent.works.append(work.id)
+    if agent.share is not None:
+        agent.recent.append(decision.at_ms)
+        count_share(world, pool, agent, decision.at_ms)
+        matcher.stop(agent.id, agent.stop)
     agent.idle_since_ms = decision.at_ms
     agent.misses = 0
     if decision.data["via"] == ACCEPTED:  # its offer held what it takes
