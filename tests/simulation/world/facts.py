@@ -169,7 +169,7 @@ class Facts:
         self.works[work_id] = {
             "case": d["case_id"], "pool": d["pool"], "owner": None, "offer": None, "token": None,
             "waits": True, "queue": data["queue"], "priority": data["priority"],
-            "since": data["since_ms"], "order": self._queued_so_far, "needs": data["requires"],
+            "place": data.get("place_ms", data["since_ms"]), "order": self._queued_so_far, "needs": data["requires"],
             "channel": case["channel"], "attempts": 0,
             "tiers": data["tiers"], "prefer": data.get("prefer_agent"),
             "barred": dict(data.get("barred") or {}), "next": data.get("next_ms"), "cost": 0,
@@ -180,12 +180,14 @@ class Facts:
         work, data = self.works[d["work_id"]], d["data"]
         work["needs"], work["tiers"] = data["requires"], data["tiers"]
         work["next"] = data.get("next_ms")
+        work["place"] = data.get("place_ms", work["place"])
         self._arm(f"step:{d['work_id']}", work["next"])
 
     def _escalated(self, d: Json, _place: tuple[int, int]) -> None:
         work, data = self.works[d["work_id"]], d["data"]
         work["tiers"] = data["to_tiers"]
         work["priority"] = data.get("to_priority", work["priority"])
+        work["place"] = data.get("place_ms", work["place"])
 
     def _offered(self, d: Json, place: tuple[int, int]) -> None:
         work, agent, data = self.works[d["work_id"]], self.agents[d["agent_id"]], d["data"]
@@ -221,7 +223,7 @@ class Facts:
                 and other is not work
                 and other["pool"] == work["pool"]
                 and other["priority"] == work["priority"]
-                and (other["since"], other["order"]) < (work["since"], work["order"])
+                and (other["place"], other["order"]) < (work["place"], work["order"])
                 and other["channel"] == work["channel"]
                 and other["needs"] == work["needs"]
                 and other["tiers"] == work["tiers"]

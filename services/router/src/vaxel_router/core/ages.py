@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from vaxel_router.core.ordering import place_ms
 from vaxel_router.core.state import Case, Work
 from vaxel_router.core.step import Refused, Step
 from vaxel_shared.contracts.wire import Command
@@ -27,12 +26,6 @@ def set_age(step: Step, command: Command, case: Case, work: Work) -> None:
         to_tiers=list(work.tiers),
         floor=work.floor,
         since_ms=since_ms,
-        place_ms=place_ms(
-            step.policy,
-            step.queue(work.queue),
-            priority=work.priority,
-            since_ms=since_ms,
-            due_ms=work.due_ms,
-        ),
+        place_ms=step.place_in(work.queue, work.priority, since_ms, work.due_ms),
         reason=command.data.get("reason") or "age_set",
     )

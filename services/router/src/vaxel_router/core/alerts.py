@@ -7,7 +7,6 @@ work is raised at once; offered and assigned work is raised for what comes after
 from __future__ import annotations
 
 from vaxel_router.core.limits import ESCALATIONS_MAX
-from vaxel_router.core.ordering import place_ms
 from vaxel_router.core.queueing import match_work
 from vaxel_router.core.step import Refused, Step
 from vaxel_shared.contracts.wire import Command
@@ -36,13 +35,7 @@ def sla_alert(step: Step, command: Command) -> None:
         to_priority=priority,
         clock=data["clock"],
         due_ms=data["due_ms"],
-        place_ms=place_ms(
-            step.policy,
-            step.queue(work.queue),
-            priority=priority,
-            since_ms=work.since_ms,
-            due_ms=due_ms,
-        ),
+        place_ms=step.place_in(work.queue, priority, work.since_ms, due_ms),
         reason=f"sla_{data['stage']}",
     )
     match_work(step, work)

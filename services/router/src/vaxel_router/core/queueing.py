@@ -14,7 +14,6 @@ from typing import Any
 from vaxel_router.core.detours import destination
 from vaxel_router.core.eligibility import choose_waiting
 from vaxel_router.core.limits import STAND_INS_MAX
-from vaxel_router.core.ordering import place_ms
 from vaxel_router.core.shares import furthest_behind
 from vaxel_router.core.state import Agent, Case, Work, work_key
 from vaxel_router.core.step import Step
@@ -86,13 +85,7 @@ def queue_work(
         home=home if home != name else None,
         detour=detour,
         share_of=share_of,
-        place_ms=place_ms(
-            step.policy,
-            step.queue(name),
-            priority=case.priority,
-            since_ms=since_ms,
-            due_ms=None,
-        ),
+        place_ms=step.place_in(name, case.priority, since_ms),
     )
     return step.pool.works[ids.work_id(case.id, number)]
 

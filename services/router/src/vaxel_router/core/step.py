@@ -154,14 +154,15 @@ class Step:
 
     def place(self, work: Work, queue: str | None = None) -> int | None:
         """A work's place in the order by what holds now; ``queue``: as if it waited there."""
-        found = self.queue(work.queue if queue is None else queue)
-        return place_ms(
-            self.policy,
-            found,
-            priority=work.priority,
-            since_ms=work.since_ms,
-            due_ms=work.due_ms,
-        )
+        name = work.queue if queue is None else queue
+        return self.place_in(name, work.priority, work.since_ms, work.due_ms)
+
+    def place_in(
+        self, queue: str, priority: int, since_ms: int, due_ms: int | None = None
+    ) -> int | None:
+        """The place of such work in a queue; None where priority is the order."""
+        found = self.queue(queue)
+        return place_ms(self.policy, found, priority=priority, since_ms=since_ms, due_ms=due_ms)
 
     def diverted(self, queue: str) -> str:
         """Where work for a queue goes as long as it is diverted: usually there."""
