@@ -16,6 +16,8 @@ STATUS = {
     "case.resolved": "resolved",
     "case.closed": "closed",
     "case.handed_over": "closed",
+    "case.merged": "merged",
+    "case.split": "open",
     "work.queued": "open",
 }
 WORK_STATE = {
@@ -280,7 +282,7 @@ class Timers:
         elif kind == "case.resolved":
             self._set(f"wake:{case}", None)
             self._set(f"close:{case}", data.get("close_ms"))
-        elif kind in ("case.reopened", "case.closed", "case.handed_over"):
+        elif kind in ("case.reopened", "case.closed", "case.handed_over", "case.merged"):
             self._set(f"wake:{case}", None)
             self._set(f"close:{case}", None)
 

@@ -27,6 +27,7 @@ case.draft        ofpx   ofp         of      of     -
 agent.presence    ofpx   ofp         o       o      -
 switch.set        ofpx   ofp         -       -      -
 case.suspend      ofpx   ofp         -       -      -
+case.merge        ofpx   ofp         of      of     -
 change.read       ofpx   ofp         ofp     ofp    ofp
 demo.send         ofpx   ofp         -       -      -
 self.read         ofpx   ofp         ofp     ofp    ofp
@@ -57,7 +58,7 @@ def test_the_table_says_what_stands_here_and_nothing_else() -> None:
 
 def test_a_readonly_token_can_never_write() -> None:
     writes = [action for action in Action if not action.value.endswith(".read")]
-    assert len(writes) == 12
+    assert len(writes) == 13
     assert not any(TABLE[Role.READONLY][action] for action in writes)
 
 

@@ -64,7 +64,7 @@ class Traffic:
         kinds = {
             self._contact: 30, self._accept: 22, self._decline: 6, self._sent: 8, self._reply: 22,
             self._end: 6, self._move: 6, self._presence: 7, self._alert: 3, self._repeat: 1,
-            self._profiles: 1.0, self._publish: 0.3, self._switch: 0.8, self._rest: 2,
+            self._profiles: 1.0, self._publish: 0.3, self._switch: 0.8, self._rest: 2, self._join: 1,
         }  # fmt: skip
         (kind,) = draw.choices(list(kinds), list(kinds.values()))
         return kind()
@@ -372,6 +372,16 @@ class Traffic:
         self.library[version] = decode_policy(blob)
         self.blobs.append(blob)
         return version
+
+    def _join(self) -> bytes:
+        """Two cases become one, or what became one is two again."""
+        case, other = self._case(), self._case()
+        if case is None or other is None:
+            return self._contact()
+        if case.merged and self.random.random() < 0.5:
+            data = {"target": self.random.choice(case.merged)}
+            return self._act("case.split", case, data)
+        return self._act("case.merge", case, {"target": other.id})
 
     def _rest(self) -> bytes:
         case, draw = self._case(), self.random

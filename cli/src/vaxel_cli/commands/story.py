@@ -18,8 +18,8 @@ Names = Mapping[str, str]
 _TOLD = (
     "case.opened", "case.joined", "case.reopened", "case.replied", "case.waiting", "case.resolved",
     "case.closed", "case.handed_over", "work.queued", "work.stepped", "work.escalated",
-    "work.assigned", "work.wrapping", "work.suspended", "work.resumed", "work.cancelled", "work.abandoned", "offer.made",
-    "offer.ended", "command.refused",
+    "work.assigned", "work.wrapping", "work.suspended", "work.resumed", "work.cancelled",
+    "work.abandoned", "offer.made", "offer.ended", "command.refused", "case.merged", "case.split",
 )  # fmt: skip
 """Decisions that say something of the way; effects and repeats don't."""
 
@@ -182,6 +182,14 @@ def _waiting(data: Data, _who: str) -> str:
     return f"waits for the {str(data.get('waits_for')).replace('_', ' ')}" + _because(data)
 
 
+def _merged(data: Data, _who: str) -> str:
+    return f"went into {data.get('into_number')}" + _because(data)
+
+
+def _split(data: Data, _who: str) -> str:
+    return f"{data.get('number')} is a case of its own again" + _because(data)
+
+
 def _suspended(data: Data, _who: str) -> str:
     until = f" until {iso_ms(data['until_ms'])}" if data.get("until_ms") else ""
     return f"suspended{until}" + _because(data)
@@ -204,6 +212,8 @@ _SENTENCES: dict[str, Callable[[Data, str], str]] = {
     "work.queued": _queued,
     "work.stepped": _stepped,
     "work.escalated": _escalated,
+    "case.merged": _merged,
+    "case.split": _split,
     "work.assigned": _assigned,
     "work.suspended": _suspended,
     "offer.made": _offered,

@@ -78,7 +78,8 @@ class Expectation(ConfigModel):
     same_case_as: str | None = None
     queue: str | None = None
     case: Literal[
-        "open", "waiting_customer", "waiting_third_party", "waiting_internal", "resolved", "closed"
+        "open", "waiting_customer", "waiting_third_party", "waiting_internal", "resolved", "closed",
+        "merged",
     ] | None = None  # fmt: skip
     state: Literal["waiting", "offered", "assigned", "wrapping", "none"] | None = None
     """Of its work."""

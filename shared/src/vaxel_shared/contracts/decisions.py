@@ -186,6 +186,24 @@ class CaseNoted(Contract):
     note_size: int
 
 
+class CaseMerged(Contract):
+    """This case went into another, with its conversations; it has no work any more."""
+
+    into: str | None = None
+    number: str | None = None
+    into_number: str | None = None
+    conversations: list[str] = Field(default_factory=list)
+    reason: str | None = None
+
+
+class CaseSplit(Contract):
+    """This case, which had gone into another, is open again by itself."""
+
+    out_of: str | None = None
+    number: str | None = None
+    reason: str | None = None
+
+
 class CaseWaiting(Contract):
     """Nobody works on it until somebody answers or it wakes."""
 
@@ -390,8 +408,8 @@ DATA: dict[str, type[Contract]] = {
     "case.waiting": CaseWaiting,
     "case.resolved": CaseResolved,
     "case.closed": Reason,
-    "case.merged": Reason,
-    "case.split": Reason,
+    "case.merged": CaseMerged,
+    "case.split": CaseSplit,
     "case.handed_over": CaseHandedOver,
     "contact.forwarded": ContactForwarded,
     "work.queued": WorkQueued,

@@ -37,6 +37,7 @@ class Action(StrEnum):
     CASE_ESCALATE = "case.escalate"
     CASE_DRAFT = "case.draft"
     CASE_SUSPEND = "case.suspend"
+    CASE_MERGE = "case.merge"
     AGENT_PRESENCE = "agent.presence"
     SWITCH_SET = "switch.set"
     CHANGE_READ = "change.read"
@@ -79,7 +80,7 @@ _READS = (
 )  # fmt: skip
 _HANDS = (
     Action.CASE_REPLY, Action.CASE_NOTE, Action.CASE_RESOLVE, Action.CASE_WAIT,
-    Action.CASE_TRANSFER, Action.CASE_ESCALATE, Action.CASE_DRAFT,
+    Action.CASE_TRANSFER, Action.CASE_ESCALATE, Action.CASE_DRAFT, Action.CASE_MERGE,
 )  # fmt: skip
 """What one does with a case in one's own hands."""
 

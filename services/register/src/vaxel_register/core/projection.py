@@ -234,6 +234,23 @@ def _status(status: str) -> Handler:
     return change
 
 
+def _merged(decision: Decision, position: Position) -> list[Change]:
+    """Its number leads to the case that it went into, and so do its conversations."""
+    into, values = (
+        decision.data.get("into"),
+        {"status": "merged", "agent_id": None, "wake_ms": None},
+    )
+    changes = _case(decision, position, linked_case_id=into, **values)
+    if into is not None:
+        for key in decision.data.get("conversations") or []:
+            changes.append(_conversation(key, into, decision.at_ms))
+    return changes
+
+
+def _split(decision: Decision, position: Position) -> list[Change]:
+    return _case(decision, position, status="open", wake_ms=None)
+
+
 def _replied(decision: Decision, position: Position) -> list[Change]:
     """What was sent is no draft any more; a draft that says something else stays."""
     changes = _case(decision, position)
@@ -370,8 +387,8 @@ _HANDLERS: dict[str, Handler] = {
     "case.resolved": _status("resolved"),
     "case.closed": _status("closed"),
     "case.handed_over": _status("closed"),
-    "case.merged": _touched,
-    "case.split": _touched,
+    "case.merged": _merged,
+    "case.split": _split,
     "work.queued": _queued,
     "work.stepped": _stepped,
     "work.escalated": _escalated,

@@ -29,7 +29,13 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 """The id of an agent or the name of a queue."""
 
 Status = Literal[
-    "open", "waiting_customer", "waiting_third_party", "waiting_internal", "resolved", "closed"
+    "open",
+    "waiting_customer",
+    "waiting_third_party",
+    "waiting_internal",
+    "resolved",
+    "closed",
+    "merged",
 ]
 
 
@@ -92,6 +98,24 @@ class Wait(Write):
     queue: Name | None = Field(
         default=None, description="Where it goes when it wakes, such as a queue for callbacks."
     )
+    reason: Code | None = None
+
+
+Number = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{3,40}$")]
+"""A case's number."""
+
+
+class Merge(Write):
+    """Let it go into another case; both numbers go on being known."""
+
+    into: Number
+    reason: Code | None = None
+
+
+class Split(Write):
+    """Take a case out again that had gone into this one."""
+
+    merged: Number
     reason: Code | None = None
 
 

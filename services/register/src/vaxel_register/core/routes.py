@@ -157,6 +157,14 @@ ROUTES: tuple[Route, ...] = (
         "Give it to a higher tier.",
     ),
     _write(
+        "merge", "/cases/{number}/merge", Action.CASE_MERGE, requests.Merge,
+        "Let it go into another case; both numbers go on being known.",
+    ),
+    _write(
+        "split", "/cases/{number}/split", Action.CASE_MERGE, requests.Split,
+        "Take a case out again that had gone into this one.",
+    ),
+    _write(
         "suspend", "/cases/{number}/suspend", Action.CASE_SUSPEND, requests.Suspend,
         "Offer what waits to nobody, for a time or until it is resumed.",
     ),

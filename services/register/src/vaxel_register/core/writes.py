@@ -75,6 +75,10 @@ def _of_managers(request: requests.Request) -> tuple[str, dict[str, Any]]:
     """The same of what is done to no work in hand."""
     data: dict[str, Any]
     match request:
+        case requests.Merge(reason=reason):
+            kind, data = "case.merge", {"reason": reason}
+        case requests.Split(reason=reason):
+            kind, data = "case.split", {"reason": reason}
         case requests.Suspend():
             kind, data = "case.suspend", {"until_ms": _ms(request.until), "reason": request.reason}
         case requests.Resume():

@@ -17,7 +17,10 @@ from vaxel_register.shell.reads import Reads
 from vaxel_register.shell.streams import Streams
 from vaxel_shared.http.problems import problem
 
-_ON_CASES = ("reply", "note", "resolve", "wait", "transfer", "escalate", "suspend", "resume")
+_ON_CASES = (
+    "reply", "note", "resolve", "wait", "transfer", "escalate", "suspend", "resume", "merge",
+    "split",
+)  # fmt: skip
 """Routes that do something with a case."""
 
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from vaxel_register.core import present
 from vaxel_register.core.access import Principal, Role, relation
 from vaxel_register.core.limits import IDEMPOTENCY_CHARS_MAX
-from vaxel_register.core.requests import Answer, Presence, Request, Switch, Write
+from vaxel_register.core.requests import Answer, Merge, Presence, Request, Split, Switch, Write
 from vaxel_register.core.routes import BASE
 from vaxel_register.core.timeline import own_reasons
 from vaxel_register.core.writes import (
@@ -63,6 +63,9 @@ class Posts:
         text = text_of(request)
         stored = await self._commander.keep_text(*text) if text is not None else None
         type_, data = data_of(request, stored)
+        if isinstance(request, Merge | Split):
+            number = request.into if isinstance(request, Merge) else request.merged
+            data["target"] = await self._other(call, number)
         command = make_command(
             principal,
             id_=_command_id(call, asked, case["number"]),
@@ -74,6 +77,14 @@ class Posts:
             token=request.token or await self._present_token(case_id),
         )
         return await self._submit(call, command, asked)
+
+    async def _other(self, call: Call, number: str) -> str:
+        """The id of another case that a body names. Raises Refusal (404)."""
+        row = await self._queries.case(number)
+        if row is None:
+            raise Refusal(404, "unknown_case", f"there is no case {number}; see GET /cases")
+        call.need(relation(call.principal, pool=row["pool"], owner=row["agent_id"]))
+        return str(row["id"])
 
     async def presence(self, call: Call) -> web.Response:
         """Say whether an agent takes work."""

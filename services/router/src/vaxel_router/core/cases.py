@@ -128,9 +128,19 @@ def close(step: Step, case: Case) -> None:
     freed = None
     if case.work_id is not None:
         freed = close_work(step, step.pool.works[case.work_id], "case_closed")
+    for merged in _all_merged(step, case):
+        step.emit("case.closed", case_id=merged, reason="merged_case_closed")
     step.emit("case.closed", case_id=case.id, reason="reopen_time_over")
     if freed is not None:
         match_agent(step, freed)
+
+
+def _all_merged(step: Step, case: Case) -> list[str]:
+    """The cases that went into one, and into those, the last of them first."""
+    found: list[str] = []
+    for merged in case.merged:
+        found += [*_all_merged(step, step.pool.cases[merged]), merged]
+    return found
 
 
 def reopen(step: Step, command: Command) -> None:

@@ -77,6 +77,9 @@ SWITCH_MS_MAX = 31 * 86_400_000
 SUSPEND_MS_MAX = 366 * 86_400_000
 """The longest that work is suspended, or begins in the future."""
 
+MERGED_MAX = 20
+"""Cases that went into one: they are closed together, in one record."""
+
 MOVES_MAX = 6
 """Queues that waiting moves a work to, then it stays where it is."""
 

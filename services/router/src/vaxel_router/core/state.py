@@ -111,6 +111,10 @@ class Case(msgspec.Struct, gc=False, omit_defaults=True):
     work_id: str | None = None
     last_agent: str | None = None
     resolved_ms: int | None = None
+    merged_into: str | None = None
+    """The case that this one went into; its status is ``merged``."""
+    merged: list[str] = []
+    """Cases that went into this one."""
     wake_queue: str | None = None
     """Where its work goes when it wakes by itself; None: where it was."""
     own: Wants | None = None

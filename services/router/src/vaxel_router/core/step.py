@@ -184,9 +184,15 @@ class Step:
 
     def case(self, command: wire.Command) -> Case:
         """The case that a command speaks of. Raises Refused."""
-        case = self.pool.cases.get(command.case_id or "")
+        case = self.living(self.pool.cases.get(command.case_id or ""))
         if case is None:
             raise Refused("unknown_case")
+        return case
+
+    def living(self, case: Case | None) -> Case | None:
+        """The case itself, or the one that it went into."""
+        while case is not None and case.merged_into is not None:
+            case = self.pool.cases.get(case.merged_into)
         return case
 
     def agent(self, agent_id: str | None) -> Agent:

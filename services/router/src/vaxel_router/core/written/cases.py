@@ -90,6 +90,35 @@ def _case_resolved(world: World, pool: Pool, decision: Decision, _place: Place) 
         world.arm(f"close:{pool.name}:{case.id}", close_ms)
 
 
+def _case_merged(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    case = pool.cases[case_id_of(decision)]
+    into = pool.cases[decision.data["into"]]
+    assert case.work_id is None, "what goes into another has no work of its own"
+    case.status, case.merged_into, case.resolved_ms = "merged", into.id, None
+    world.disarm(f"close:{pool.name}:{case.id}")
+    world.disarm(f"wake:{pool.name}:{case.id}")
+    into.merged.append(case.id)
+    # In front: answers go to the last, which stays the other case's own.
+    into.conversations = [*case.conversations, *into.conversations]
+    for conversation in case.conversations:
+        if pool.conversations.get(conversation) == case.id:
+            pool.conversations[conversation] = into.id
+    if case.last_contact_seq > into.last_contact_seq:
+        into.last_contact_id, into.last_contact_seq = case.last_contact_id, case.last_contact_seq
+
+
+def _case_split(_world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    case = pool.cases[case_id_of(decision)]
+    out_of = pool.cases[decision.data["out_of"]]
+    case.status, case.merged_into = "open", None
+    out_of.merged.remove(case.id)
+    own = set(case.conversations)
+    out_of.conversations = [one for one in out_of.conversations if one not in own]
+    for conversation in case.conversations:
+        if pool.conversations.get(conversation) == out_of.id:
+            pool.conversations[conversation] = case.id
+
+
 def _case_closed(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
     case = pool.cases.pop(case_id_of(decision))
     assert case.work_id is None, "a case closes without open work"
@@ -113,5 +142,7 @@ HANDLERS: dict[str, Handler] = {
     "case.waiting": _case_waiting,
     "case.resolved": _case_resolved,
     "case.closed": _case_closed,
+    "case.merged": _case_merged,
+    "case.split": _case_split,
 }
 """Type of a decision → what it changes."""
