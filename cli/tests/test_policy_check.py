@@ -86,6 +86,11 @@ CASES = [
         id="a range that is none",
     ),
     pytest.param(
+        {"routing": [("skills: {billing: 3}", "skills: {billing: 3}\n        promise: {within: 1h}")]},
+        [("warning", "promise_unused", "promise: {within: 1h}")],
+        id="a promise where the order goes by priority",
+    ),
+    pytest.param(
         {"routing": [("skills: {billing: 3}", "skills: {billing: 3}\n        prefer: {a77: 5}")]},
         [("error", "agent_unknown", "prefer: {a77: 5}")],
         id="an agent who isn't there is preferred",

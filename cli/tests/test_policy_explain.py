@@ -95,6 +95,21 @@ def test_somebody_who_could_take_it_but_would_not_win_is_told_apart(history, tol
     assert change == {"changes": [{"tier": 1}], "would": "eligible"}
 
 
+def test_a_term_that_depends_on_the_others_is_told_as_it_counted(tmp_path, capsys):
+    rare = {
+        "routing": [("skills: {billing: 3}", "skills: {billing: 3}\n        keep_rare_free: true")]
+    }
+    history = History(deployment(tmp_path / "config", rare), tmp_path)
+    history.contact("bill", subject="My bill")
+    history.write(tmp_path / "out")
+    assert run(["policy", "explain", CASE, "--from", str(tmp_path / "out"), "--json"]) == 0
+    [row] = [one for one in json.loads(capsys.readouterr().out)["table"] if one.get("chosen")]
+    recorded = (tmp_path / "out" / "vaxel.decisions-0.jsonl").read_text()
+    [spare] = [term for term in row["terms"] if term["code"] == "spare_skill"]
+    assert spare["value"] > 0
+    assert json.dumps(row["terms"]).replace(" ", "") in recorded.replace("\\", "")
+
+
 def test_every_decision_of_the_case_can_be_asked_about(history, told):
     history.contact("bill", subject="My bill")
     history.answer("decline")

@@ -132,6 +132,25 @@ def test_a_clocks_alert_says_when_it_is_really_due_and_never_makes_it_later() ->
     router.replay()
 
 
+def test_what_is_due_stays_with_work_that_is_given_back_and_ends_with_an_answer() -> None:
+    router = a_router(PROMISE)
+    served_case = router.pool().cases[next(iter(router.pool().works.values())).case_id]
+    due_ms = router.now_ms + 7 * MINUTE
+    data = {"clock": "first_response", "cycle": 0, "stage": "warning", "due_ms": due_ms}
+    router.send("sla.alert", case=served_case.id, data=data)
+    away = {"presence": "away", "mode": "return_work"}
+    router.send("agent.presence", agent="a01", data=away)
+    queued = router.last("work.queued").data
+    assert (queued["reason"], queued["place_ms"]) == ("agent_away", due_ms)
+    router.send("agent.presence", agent="a01", data={"presence": "available"})
+    router.accept()
+    router.reply(router.pool().cases[served_case.id], then="waiting")
+    router.send("case.reopen", kind="supervisor", case=served_case.id)
+    since_ms = router.pool().cases[served_case.id].opened_ms
+    assert router.last("work.queued").data["place_ms"] == since_ms + 60 * MINUTE
+    router.replay()
+
+
 def test_another_policy_orders_what_waits_anew() -> None:
     router = a_router()
     arrives(router, "old")

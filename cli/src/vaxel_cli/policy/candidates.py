@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from vaxel_router.core.eligibility import choose, reject
+from vaxel_router.core.eligibility import choose, reject, scores
 from vaxel_router.core.policy import Policy, plan, waived
 from vaxel_router.core.state import Agent, Pool, Work
 
@@ -21,6 +21,7 @@ CHANGES_MAX = 12
 WHAT_IFS_MAX = 200
 """Agents for whom it is worked out what would have to be otherwise, the nearest first."""
 
+Score = Callable[[Agent], list[dict[str, Any]]]
 Changed = tuple[Agent, dict[str, Any]]
 
 
@@ -38,7 +39,8 @@ def table(scene: Scene) -> dict[str, Any]:
     """The whole table: ``winner``, ``step`` and a row for each agent of the pool."""
     choice = choose(scene.pool, scene.work, scene.now_ms)
     winner = choice.winner.id if choice.winner is not None else None
-    rows = [_row(scene, agent, winner) for agent in scene.pool.agents.values()]
+    score = scores(scene.pool, scene.work)
+    rows = [_row(scene, agent, winner, score) for agent in scene.pool.agents.values()]
     counts = choice.explain["by_code"]
     near = list(counts)[::-1]  # the router lists its predicates, the lasting first
     rows.sort(key=lambda row: (_rank(row, winner, near), row["agent_id"]))
@@ -57,14 +59,12 @@ def table(scene: Scene) -> dict[str, Any]:
     }
 
 
-def _row(scene: Scene, agent: Agent, winner: str | None) -> dict[str, Any]:
+def _row(scene: Scene, agent: Agent, winner: str | None, score: Score) -> dict[str, Any]:
     why = reject(scene.pool, agent, scene.work, scene.now_ms)
     row: dict[str, Any] = {"agent_id": agent.id, "code": None, "params": {}}
     if why is not None:
         return row | {"code": why[0], "params": why[1]}
-    alone = msgspec.structs.replace(scene.pool, agents={agent.id: agent})
-    terms = choose(alone, scene.work, scene.now_ms).explain.get("terms", [])
-    return row | {"terms": terms, "chosen": agent.id == winner}
+    return row | {"terms": score(agent), "chosen": agent.id == winner}
 
 
 def _rank(row: dict[str, Any], winner: str | None, near: list[str]) -> int:

@@ -38,6 +38,7 @@ def findings(deck: Deck) -> Iterator[Finding]:
             path = seat.queue_path(number)
             yield from _range(deck, path, queue)
             yield from _names(deck, seat, path, queue)
+            yield from _promise(deck, seat, path, queue)
             for place, step in enumerate(queue.steps):
                 yield from _range(deck, (*path, "steps", place), step)
                 yield from _names(deck, seat, (*path, "steps", place), step)
@@ -86,6 +87,14 @@ def _names(deck: Deck, seat: Seat, path: Path_, one: Queue | Step) -> Iterator[F
                 text += "roster.yaml, by id"
                 where = (*path, key, agent_id if key == "prefer" else place)
                 yield at(deck.routing, where, "error", "agent_unknown", text)
+
+
+def _promise(deck: Deck, seat: Seat, path: Path_, queue: Queue) -> Iterator[Finding]:
+    """A promise that orders nothing."""
+    if queue.promise is not None and seat.pool.order.by != "promise":
+        text = "this orders nothing: the pool's order goes by "
+        text += f"{seat.pool.order.by}; say `order: {{by: promise}}`, or delete it"
+        yield at(deck.routing, (*path, "promise"), "warning", "promise_unused", text)
 
 
 def _lapses(

@@ -6,7 +6,7 @@ The matcher answers for what waits in it; looking at everybody answers for anyth
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -196,6 +196,17 @@ def _explain(
         if tied:
             explain["tie_break"] = "agent_id"
     return explain
+
+
+def scores(pool: Pool, work: Work) -> Callable[[Agent], list[dict[str, Any]]]:
+    """What makes up an agent's score for a work, beside the others of the pool."""
+    rarity = _rarity(pool, work)
+
+    def score(agent: Agent) -> list[dict[str, Any]]:
+        terms = _terms(pool, agent, work, rarity)
+        return [{"code": code, "value": value} for code, value, _ in terms]
+
+    return score
 
 
 TermOf = tuple[str, int, int]

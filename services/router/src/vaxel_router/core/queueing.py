@@ -85,7 +85,7 @@ def queue_work(
         home=home if home != name else None,
         detour=detour,
         share_of=share_of,
-        place_ms=step.place_in(name, case.priority, since_ms),
+        place_ms=step.place_in(name, case.priority, since_ms, case.due_ms),
     )
     return step.pool.works[ids.work_id(case.id, number)]
 

@@ -119,6 +119,8 @@ class Case(msgspec.Struct, gc=False, omit_defaults=True):
     """Where its work goes when it wakes by itself; None: where it was."""
     own: Wants | None = None
     """What its contact asked for besides skills and languages."""
+    due_ms: int | None = None
+    """When an SLA clock said that a promise is due, until somebody answers."""
 
 
 class Switch(msgspec.Struct, gc=False):

@@ -67,13 +67,15 @@ def _case_replied(world: World, pool: Pool, decision: Decision, _place: Place) -
     work = pool.works.get(decision.work_id or "")
     if work is not None and work.lease_ms is not None:
         lease(world, pool, work, None)
+    case = pool.cases[case_id_of(decision)]
+    case.due_ms = None
     if decision.agent_id is not None:
-        pool.cases[case_id_of(decision)].last_agent = decision.agent_id
+        case.last_agent = decision.agent_id
 
 
 def _case_waiting(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
     case = pool.cases[case_id_of(decision)]
-    case.status = f"waiting_{decision.data['waits_for']}"
+    case.status, case.due_ms = f"waiting_{decision.data['waits_for']}", None
     case.wake_queue = decision.data.get("queue")
     key = f"wake:{pool.name}:{case.id}"
     if (wake_ms := decision.data.get("wake_ms")) is not None:
@@ -84,7 +86,7 @@ def _case_waiting(world: World, pool: Pool, decision: Decision, _place: Place) -
 
 def _case_resolved(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
     case = pool.cases[case_id_of(decision)]
-    case.status, case.resolved_ms = "resolved", decision.at_ms
+    case.status, case.resolved_ms, case.due_ms = "resolved", decision.at_ms, None
     world.disarm(f"wake:{pool.name}:{case.id}")
     if (close_ms := decision.data.get("close_ms")) is not None:
         world.arm(f"close:{pool.name}:{case.id}", close_ms)

@@ -57,6 +57,7 @@ def _work_queued(world: World, pool: Pool, decision: Decision, _place: Place) ->
         wants=wants.of(data["requires"]),
         ahead_ms=data.get("ahead_ms", 0),
         place_ms=data.get("place_ms"),
+        due_ms=case.due_ms,
     )
     case.works, case.work_id, case.queue = data["number"], work_id, data.get("home", work.queue)
     pool.works[work_id] = work
@@ -141,6 +142,7 @@ def _work_escalated(world: World, pool: Pool, decision: Decision, _place: Place)
         work.place_ms = place_ms
         if (due_ms := decision.data.get("due_ms")) is not None:
             work.due_ms = due_ms if work.due_ms is None else min(work.due_ms, due_ms)
+            pool.cases[work.case_id].due_ms = work.due_ms
     work.escalations += decision.data["reason"] != "wait"
     _put_again(world, pool, work)
 
