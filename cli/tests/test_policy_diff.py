@@ -59,6 +59,11 @@ def test_the_same_policy_decides_as_was_recorded(compared):
             id="a rule that holds no more",
         ),
         pytest.param(
+            {"routing": [("skills: {billing: 3}", "skills: {billing: 3}\n        only: [a01]")]},
+            {},
+            id="an agent named who had it anyway",
+        ),
+        pytest.param(
             {"routing": [("skills: {billing: 3}", "skills: {billing: 4}")]},
             {("waits", "offered", "waits"): 2},
             id="a level that the first tier hasn't",

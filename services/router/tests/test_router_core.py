@@ -377,8 +377,8 @@ def test_unreadable_input_is_rejected_and_nothing_else_happens(value: bytes) -> 
 
 
 def test_unknown_command_is_refused() -> None:
-    made = Router().send("case.merge", data={"target": "x"})
-    assert made[0].data == {"code": "not_supported", "params": {"type": "case.merge"}}
+    made = Router().send("case.unheard", data={"target": "x"})
+    assert made[0].data == {"code": "not_supported", "params": {"type": "case.unheard"}}
 
 
 def test_large_roster_goes_on_over_several_records() -> None:

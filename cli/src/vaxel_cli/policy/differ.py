@@ -143,9 +143,11 @@ class Side:
         pool = moment.world.state.pools.get(command.pool)
         if pool is None or decision is None or command.pool not in self._versions:
             return None
+        version = self._versions[command.pool]
         small = msgspec.structs.replace(
-            pool, cases={}, conversations={}, closed={}, policy=self._versions[command.pool]
-        )
+            pool, cases={}, conversations={}, closed={}, policy=version,
+            named=self._library[version].names(),
+        )  # fmt: skip
         state = State(moment.world.state.log_id, 0, now_ms=decision.at_ms, pools={pool.name: small})
         world = World(states.decode(states.encode(state)))
         batch = Batch(world, self._library, seq=moment.seq, wall_ms=decision.at_ms)
