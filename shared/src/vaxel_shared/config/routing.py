@@ -261,6 +261,9 @@ class Pool(Located):
     order: Order = Field(default_factory=Order)
     """Which of two waiting works goes first."""
     limits: PoolLimits | None = None
+    in_flight: Literal["new", "old", "next_step"] = "new"
+    """Which rules hold for work that is there when this version is adopted: these at once, those it
+    came under to its end, or those until it has waited to its next step."""
     queues: list[Queue] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -84,6 +84,8 @@ class PolicyAdopted(Contract):
     ref: str
     names: list[str] | None = None
     """The agents whom it names."""
+    in_flight: Literal["old", "next_step"] | None = None
+    """What the work that is there goes on under; left out, under this version."""
 
 
 class RosterAdopted(Contract):
@@ -277,6 +279,8 @@ class WorkStepped(Contract):
     """Where it waits from here on, if that changed; its steps begin anew there."""
     clock_ms: int | None = None
     ahead_ms: int | None = None
+    rules: Literal["new"] | None = None
+    """From here on the present policy holds for it, not that under which it came."""
 
 
 class WorkEscalated(Contract):

@@ -78,9 +78,10 @@ def moved(step: Step, work: Work) -> tuple[str, str] | None:
     """The queue that a waiting work is to move to, and why; None: it stays."""
     if work.moves >= MOVES_MAX:
         return None
-    forced, queue = sent_away(step, work.queue), step.queue(work.queue)
+    forced, rules = sent_away(step, work.queue), step.rules_of(work)
     if forced is not None:
         return forced
+    queue = rules.queue(work.queue) if rules is not None else None
     if queue is None or not queue.overflow or work.queue in step.pool.shut:
         return None
     age_ms = step.now_ms - work.clock_ms

@@ -205,6 +205,7 @@ class Policy(msgspec.Struct, frozen=True):
     calendars: dict[str, Opening] = msgspec.field(default_factory=dict)
     after_reply: dict[str, str] = msgspec.field(default_factory=lambda: {"email": "waiting"})
     limits: PoolLimits | None = None
+    in_flight: str = "new"
 
     order: Order = msgspec.field(default_factory=Order)
 

@@ -190,6 +190,8 @@ class Work(msgspec.Struct, gc=False, omit_defaults=True):
     """By then whoever has it must have replied for the first time."""
     ahead_ms: int = 0
     """So much further than its age is it in its queue's steps: nobody was there for some."""
+    rules: str | None = None
+    """The policy that holds for it, where that isn't the pool's present one."""
     suspended_ms: int | None = None
     """Since when it is suspended."""
     moves: int = 0

@@ -97,7 +97,7 @@ class Step:
             at_ms=self.now_ms,
             pool=self.pool.name,
             cause=self.cause,
-            policy=self.pool.policy,
+            policy=self._policy_for(work_id),
             case_id=case_id,
             work_id=work_id,
             offer_id=offer_id,
@@ -111,17 +111,37 @@ class Step:
         self._bytes += len(encoded)
         apply(self.world, decision, (self.seq, index))
 
+    def _policy_for(self, work_id: str | None) -> str | None:
+        """The version by which something is decided about a work."""
+        work = self.pool.works.get(work_id) if work_id is not None else None
+        return work.rules if work is not None and work.rules is not None else self.pool.policy
+
     def queue(self, name: str) -> Queue | None:
         """A queue of the pool's policy."""
         return self.policy.queue(name) if self.policy is not None else None
 
-    def plan(self, work: Work, floor: int | None = None) -> Plan:
-        """What a work asks for at its present age; ``floor`` as if it were escalated so far."""
+    def rules_of(self, asked: Work | Case) -> Policy | None:
+        """The policy by which a work waits: that under which it came, or the present one."""
+        rules = asked.rules if isinstance(asked, Work) else None
+        return self.policy if rules is None else self.library[rules]
+
+    def plan(self, work: Work, floor: int | None = None, *, by: Policy | None = None) -> Plan:
+        """What a work asks for at its present age; ``floor`` as if it were escalated so far.
+
+        ``by``: under another policy than its own.
+        """
         floor = work.floor if floor is None else floor
-        return self.plan_in(work.queue, work, floor, work.clock_ms, work.ahead_ms)
+        return self.plan_in(work.queue, work, floor, work.clock_ms, work.ahead_ms, by=by)
 
     def plan_in(
-        self, queue: str, asked: Work | Case, floor: int, clock_ms: int, ahead_ms: int = 0
+        self,
+        queue: str,
+        asked: Work | Case,
+        floor: int,
+        clock_ms: int,
+        ahead_ms: int = 0,
+        *,
+        by: Policy | None = None,
     ) -> Plan:
         """What work asks for in a queue where it has waited since ``clock_ms``.
 
@@ -130,7 +150,8 @@ class Step:
         now_ms, shut = self.now_ms, self.pool.shut.get(queue)
         if shut is not None:  # its steps rest
             now_ms = max(clock_ms, min(now_ms, shut.since_ms))
-        found, switches, policy = self.queue(queue), self.pool.switches, self.policy
+        policy, switches = by if by is not None else self.rules_of(asked), self.pool.switches
+        found = policy.queue(queue) if policy is not None else None
         hands = waived(policy, switches, queue) if switches and policy is not None else None
         while True:
             now = plan(

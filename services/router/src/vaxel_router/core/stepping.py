@@ -17,6 +17,9 @@ def step_work(step: Step, work: Work, reason: str) -> bool:
     if onward is not None:
         move_work(step, work, *onward)
         return True
+    if reason == "wait" and work.rules is not None and _is_due(step):
+        _stepped(step, work, step.plan(work, by=step.policy), reason, rules="new")
+        return True
     now = step.plan(work)
     same = (
         now.step_at == work.step_at
@@ -43,6 +46,11 @@ def step_work(step: Step, work: Work, reason: str) -> bool:
             reason="wait",
         )
     return True
+
+
+def _is_due(step: Step) -> bool:
+    """Whether work that came under an older policy follows the present one from its next step."""
+    return step.policy is not None and step.policy.in_flight == "next_step"
 
 
 def move_work(step: Step, work: Work, queue: str, reason: str) -> None:

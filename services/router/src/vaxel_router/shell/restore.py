@@ -37,7 +37,9 @@ async def restore(
         raise
     for pool in world.state.pools.values():
         if pool.policy is not None:
-            await _fetch_adopted(library, partition, pool.policy)
+            held = {work.rules for work in pool.works.values() if work.rules is not None}
+            for version in sorted({pool.policy, *held}):
+                await _fetch_adopted(library, partition, version)
     return world, ports.writer.position.seq - base.position.seq
 
 

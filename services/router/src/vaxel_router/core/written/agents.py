@@ -12,6 +12,7 @@ from vaxel_shared.contracts.wire import Decision
 def _policy_adopted(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
     if pool.policy != decision.data["version"]:
         pool.shares = {}
+    _hold_rules(pool, pool.policy, decision.data["version"], decision.data.get("in_flight"))
     pool.policy = decision.data["version"]
     for one in pool.agents.values():
         if one.shift is not None:  # its calendar may be another
@@ -24,6 +25,15 @@ def _policy_adopted(world: World, pool: Pool, decision: Decision, _place: Place)
             brings = profile_of(agent, pool.named)
             matcher = world.matchers[pool.name]
             matcher.join(agent.id, brings, presence=agent.standing, idle=agent.idle_since_ms)
+
+
+def _hold_rules(pool: Pool, before: str | None, version: str, in_flight: str | None) -> None:
+    """Which rules hold for the work that is there: the new ones, or those that held so far."""
+    for work in pool.works.values():
+        if in_flight is None or work.rules == version:
+            work.rules = None
+        elif work.rules is None and before != version:
+            work.rules = before
 
 
 def _roster_adopted(_world: World, pool: Pool, decision: Decision, _place: Place) -> None:

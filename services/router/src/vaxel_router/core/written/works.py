@@ -85,6 +85,8 @@ def _work_stepped(world: World, pool: Pool, decision: Decision, _place: Place) -
         work.queue, work.clock_ms = queue, data["clock_ms"]
         work.moves += 1
     work.ahead_ms = data.get("ahead_ms", 0)
+    if data.get("rules") == "new":
+        work.rules = None
     arm_step(world, pool, work, data.get("next_ms"))
     arm_bars(world, pool, work)
     owed = f"owed:{pool.name}:{work.id}"
