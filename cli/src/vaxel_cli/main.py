@@ -51,6 +51,9 @@ COMMANDS: dict[str, Entry] = {
     "simulate": Entry(
         "vaxel_cli.commands.simulate:simulate", "The router in virtual time: waits, staffing."
     ),
+    "fairness": Entry(
+        "vaxel_cli.commands.fairness:fairness", "How evenly work was shared out, by agent."
+    ),
     "sla": Entry("vaxel_cli.commands.sla:sla", "Business time: due, elapsed, explain, lint."),
     "dlq": Entry("vaxel_cli.commands.dlq:dlq", "List, show and replay dead letters."),
     "normalize": Entry("vaxel_cli.commands.webhook:normalize", "Raw input in, interaction out."),
