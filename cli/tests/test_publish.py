@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaxel_cli import runinfo
@@ -90,6 +90,7 @@ class Router:
             self.version = command.data["version"]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -185,11 +185,15 @@ def _profile(pool: Pool, agent: Agent) -> tuple[Any, ...]:
     return (agent.tier, skills, languages, channels, agent.capacity, name, yields)
 
 
-def account(pool: Pool, work: Work, now_ms: int) -> tuple[Agent | None, dict[str, Any]]:
+def account(
+    pool: Pool, work: Work, now_ms: int, but: frozenset[str] = frozenset()
+) -> tuple[Agent | None, dict[str, Any]]:
     """The best of those who may take a work, and why the others don't."""
     able: list[tuple[list[int], str]] = []
     out: list[tuple[int, tuple[Any, ...], str, Why]] = []
     for agent in pool.agents.values():
+        if agent.id in but:
+            continue
         why = rules_out(pool, agent, work, now_ms)
         if why is None:
             able.append(([by for _, _, by in _terms(pool, agent, work)], agent.id))
@@ -248,10 +252,24 @@ def _match_work(step: Step, work: Work) -> None:
     while winner is not None:
         first = _owed(step, winner)
         if first is None or first is work:
-            queueing._offer(step, work, winner, explain)
+            queueing._offer(step, work, winner, explain, _besides(step, work, winner))
             return
         _match_work(step, first)
         winner, explain = account(step.pool, work, step.now_ms)
+
+
+def _besides(step: Step, work: Work, first: Agent) -> list[Agent]:
+    """Who is asked beside the best, the best of them first."""
+    found: list[Agent] = []
+    seen, count = {first.id}, queueing.shown_besides(step, work, first)
+    while len(found) < count:
+        agent, _ = account(step.pool, work, step.now_ms, frozenset(seen))
+        if agent is None:
+            break
+        seen.add(agent.id)
+        if _owed(step, agent) in (None, work):
+            found.append(agent)
+    return found
 
 
 def _owed(step: Step, agent: Agent) -> Work | None:

@@ -337,7 +337,7 @@ class Traffic:
             return {
                 "at": "routing.yaml:1", "name": name, "steps": steps, "skills": skills,
                 "priority": draw.choice((0, 0, 7)), "automatic": name == "automatic",
-                "auto_accept": draw.random() < 0.1, "cool_down_ms": draw.choice((0, 0, 120_000)),
+                "broadcast": draw.choice((1, 1, 1, 3)), "auto_accept": draw.random() < 0.1, "cool_down_ms": draw.choice((0, 0, 120_000)),
                 "language_fallback": draw.choice((None, {"after_ms": 600_000, "to": ["en"]})),
                 **detours(name),
             } | ({"shares": {"billing": 60, "technical": 40}} if name == "general" and draw.random() < 0.4 else {}) | (self._wants() if draw.random() < 0.3 else {}) | (

@@ -169,6 +169,8 @@ class AnyHistory(RuleBasedStateMachine):
         lease = "lease: {email: 20m}\n    bounce_limit: 2\n    " if misses else ""
         more = f"    presence: {names}\n    {lease}{offer}"
         text = ROUTING.replace("    offer: {limit: 10m, ", more)
+        if misses > 1:
+            text = text.replace("- name: general", "- name: general\n        broadcast: 3")
         self.router.publish(text)
 
     @rule()

@@ -246,16 +246,17 @@ class _Play:
                 notes.append(f"chosen by {'; '.join(terms)}")
         return notes
 
-    def _offer(self, contact: Seen) -> tuple[str, str, str]:
-        """(offer id, agent, token) of what is offered now."""
+    def _offer(self, contact: Seen, by: str | None) -> tuple[str, str, str]:
+        """(offer id, agent, token) of what is offered now, to ``by`` if to several."""
         work = contact.work
         if work is None or work.offer_id is None:
             raise CannotGoOn(f"nothing is offered: the work is {contact.value('state', {})}")
-        offer = self._stage.pool(contact.pool).offers[work.offer_id]
+        offers = [self._stage.pool(contact.pool).offers[one] for one in work.open_offers]
+        offer = next((one for one in offers if one.agent_id == by), offers[0])
         return offer.id, offer.agent_id, offer.token
 
     def _answer(self, verb: str, contact: Seen, step: Step) -> list[wire.Decision]:
-        offer_id, agent_id, token = self._offer(contact)
+        offer_id, agent_id, token = self._offer(contact, step.by)
         agent_id = step.by or agent_id
         retry_ms = self._stage.now_ms + step.retry if step.retry is not None else None
         return self._stage.ask(

@@ -149,6 +149,8 @@ class Queue(Located):
     """What each level of a skill counts for whoever has it, among those who may take the work."""
     auto_accept: bool = False
     """Whoever it would be offered to has it at once: nobody is asked."""
+    broadcast: int = Field(default=1, ge=1, le=50)
+    """So many are offered a work at once: the first to accept has it."""
     cool_down_ms: Duration = Field(default=0, alias="cool_down", ge=0, le=86_400_000)
     """A pause for whoever has finished work of this queue, before anything new is offered."""
     needs: Needs = ""

@@ -319,6 +319,8 @@ class OfferEnded(Contract):
     outcome: Literal["accepted", "declined", "expired", "withdrawn", "unseen"]
     reason: str | None = None
     bar_until_ms: int | None = None
+    still_open: int | None = None
+    """So many others have an offer of this work still."""
 
 
 class WorkAssigned(Contract):

@@ -311,7 +311,8 @@ def _offer_ended(decision: Decision, position: Position) -> list[Change]:
     outcome = decision.data.get("outcome", "withdrawn")
     values = {"state": outcome, "ended_ms": decision.at_ms, "reason": decision.data.get("reason")}
     changes = [Change("offers", (decision.offer_id,), values, "set", position)]
-    if outcome != "accepted" and decision.work_id is not None:
+    still = decision.data.get("still_open")
+    if outcome != "accepted" and decision.work_id is not None and not still:
         # A sibling's end must not take an assigned work back into the queue.
         offered = ("state", ("offered",))
         back = Change("works", (decision.work_id,), {"state": "queued"}, "set", position, offered)

@@ -43,6 +43,17 @@ def _at_once(pool: Pool, agent: Agent) -> int:
     return sum(cost for channel, cost in mine if busy.isdisjoint(agent.yields.get(channel, ())))
 
 
+def offers_and_works_agree(_world: World, pool: Pool) -> list[str]:
+    """A work is offered as long as any offer of it is open, and to nobody twice."""
+    wrong = []
+    for work in pool.works.values():
+        asked = [pool.offers[o].agent_id for o in work.open_offers if o in pool.offers]
+        if len({*asked}) != len(work.open_offers) or bool(asked) != (work.state == "offered"):
+            wrong.append(work.id)
+    known = {offer_id for work in pool.works.values() for offer_id in work.open_offers}
+    return wrong + sorted(known ^ pool.offers.keys())
+
+
 def only_who_is_there_is_asked(_world: World, pool: Pool) -> list[str]:
     """Offers are pending with those who are there, or were until a moment ago."""
     return [
@@ -154,6 +165,7 @@ PREDICATES: dict[str, Predicate] = {
     "waiting_is_counted": waiting_is_counted,
     "open_cases_have_work": open_cases_have_work,
     "only_who_is_there_is_asked": only_who_is_there_is_asked,
+    "offers_and_works_agree": offers_and_works_agree,
 }
 
 

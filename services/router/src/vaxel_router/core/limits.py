@@ -59,6 +59,9 @@ OFFERS_PER_WORK_MAX = 1_000
 SHARE_MS_MAX = 31 * 86_400_000
 """The longest time in which an agent's share of work is counted."""
 
+BROADCAST_MAX = 50
+"""Agents who are shown a work at once: each offer holds capacity and is a message to somebody."""
+
 STAND_INS_MAX = 5
 """How far it goes from an agent to the backup, to the backup's backup and so on."""
 

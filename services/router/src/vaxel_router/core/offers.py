@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from vaxel_router.core.limits import AWAY_MS_MIN, RETRY_MS_MAX
-from vaxel_router.core.queueing import end_offer, match_agent, match_work, release_reserved
+from vaxel_router.core.queueing import (
+    end_offer,
+    match_agent,
+    match_work,
+    release_reserved,
+    withdraw_others,
+)
 from vaxel_router.core.state import Offer, Work
 from vaxel_router.core.step import Refused, Step
 from vaxel_router.core.stepping import step_work
@@ -26,7 +32,8 @@ def _pending(step: Step, command: Command) -> tuple[Offer, Work]:
 def accept(step: Step, command: Command) -> None:
     """``offer.accept``: the agent owns the work from here on."""
     offer, work = _pending(step, command)
-    end_offer(step, work, "accepted")
+    freed = withdraw_others(step, work, offer, "accepted_by_other")
+    end_offer(step, work, "accepted", offer=offer)
     step.emit(
         "work.assigned",
         case_id=work.case_id,
@@ -41,6 +48,8 @@ def accept(step: Step, command: Command) -> None:
     agent = step.pool.agents[offer.agent_id]
     if agent.max_offers is not None:  # there is room for another to be shown
         match_agent(step, agent)
+    for other in freed:
+        match_agent(step, other)
 
 
 def decline(step: Step, command: Command) -> None:
@@ -56,13 +65,18 @@ def decline(step: Step, command: Command) -> None:
         bar_ms = max(retry_ms - step.person_ms, 1)
     else:
         raise Refused("invalid_data", {"retry_at_ms": retry_ms})
-    end_offer(step, work, "declined", reason=command.data.get("reason"), bar_ms=bar_ms)
+    reason = command.data.get("reason")
+    end_offer(step, work, "declined", offer=offer, reason=reason, bar_ms=bar_ms)
     _go_on(step, work, offer.agent_id)
 
 
 def _go_on(step: Step, work: Work, agent_id: str) -> None:
-    """Catch the work up with its age, offer the agent what waited longest, and it to the next."""
-    step_work(step, work, "offer_ended")
+    """Catch the work up with its age, offer the agent what waited longest, and it to the next.
+
+    As long as others are still asked the work itself needs nothing.
+    """
+    if work.state == "queued":
+        step_work(step, work, "offer_ended")
     match_agent(step, step.pool.agents[agent_id])
     match_work(step, work)
 
@@ -76,13 +90,13 @@ def expire(step: Step, offer: Offer) -> None:
     shown = offer.sent_ms is not None and step.now_ms - offer.sent_ms >= offer.limit_ms
     policy = step.policy.offer if step.policy is not None else None
     if agent.grace_ms is not None:
-        end_offer(step, work, "unseen", reason="connection_lost")
+        end_offer(step, work, "unseen", offer=offer, reason="connection_lost")
     elif not shown or policy is None:
-        end_offer(step, work, "unseen", reason="not_reported_sent")
+        end_offer(step, work, "unseen", offer=offer, reason="not_reported_sent")
     elif step.wall_ms - step.now_ms > AWAY_MS_MIN:
-        end_offer(step, work, "unseen", reason="router_was_away")
+        end_offer(step, work, "unseen", offer=offer, reason="router_was_away")
     else:
-        end_offer(step, work, "expired", bar_ms=policy.bar_after_miss_ms)
+        end_offer(step, work, "expired", offer=offer, bar_ms=policy.bar_after_miss_ms)
         if policy.misses_before_away and agent.misses >= policy.misses_before_away:
             step.emit(
                 "agent.changed",
@@ -91,8 +105,10 @@ def expire(step: Step, offer: Offer) -> None:
                 mode="keep_no_new",
                 reason="missed_offers",
             )
-            step_work(step, work, "offer_ended")
-            release_reserved(step, agent, beside=work)
+            waits = work.state == "queued"
+            if waits:
+                step_work(step, work, "offer_ended")
+            release_reserved(step, agent, beside=work if waits else None)
             return
     _go_on(step, work, agent.id)
 
@@ -122,5 +138,12 @@ def delivery_result(step: Step, command: Command) -> None:
     )
     if offer is not None and data["state"] == "failed":
         work = step.pool.works[offer.work_id]
-        end_offer(step, work, "withdrawn", reason="undeliverable", bar_ms=UNDELIVERABLE_BAR_MS)
+        end_offer(
+            step,
+            work,
+            "withdrawn",
+            offer=offer,
+            reason="undeliverable",
+            bar_ms=UNDELIVERABLE_BAR_MS,
+        )
         _go_on(step, work, offer.agent_id)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from vaxel_router.core.limits import DAY_MS, TIERS_MAX
+from vaxel_router.core.limits import BROADCAST_MAX, DAY_MS, TIERS_MAX
 from vaxel_router.core.wants import CHOICES, NOTHING, Wants, greatest, least
 from vaxel_shared.calendars.zones import zone
 from vaxel_shared.needs import parse, together
@@ -133,6 +133,7 @@ class Queue(msgspec.Struct, frozen=True, dict=True):
         return ages
 
     auto_accept: bool = False
+    broadcast: int = 1
     cool_down_ms: int = 0
 
 
@@ -289,6 +290,8 @@ def _check_queue(queue: Queue) -> None:
         raise msgspec.ValidationError("a queue begins with a step at 0")
     if not all(0 < len(step.tiers) <= TIERS_MAX for step in queue.steps):
         raise msgspec.ValidationError("a step names some tiers")
+    if not 1 <= queue.broadcast <= BROADCAST_MAX:
+        raise msgspec.ValidationError(f"work is shown to 1 to {BROADCAST_MAX} at once")
     if queue.choice not in ("longest_idle", *CHOICES):
         raise msgspec.ValidationError(f"no such choice: {queue.choice}")
     if queue.promise is not None and (queue.promise.cost < 1 or queue.promise.within_ms < 0):

@@ -225,9 +225,11 @@ def empty_hands(
     for work in sorted(some, key=work_key):
         if not step.has_room:
             return False
-        if work.offer_id is not None:
-            end_offer(step, work, "withdrawn", reason=reason)
-            step_work(step, work, "offer_ended")
+        mine = [offer_id for offer_id in work.open_offers if offer_id in agent.offers]
+        if mine:
+            end_offer(step, work, "withdrawn", offer=pool.offers[mine[0]], reason=reason)
+            if work.state == "queued":
+                step_work(step, work, "offer_ended")
         if work.agent_id is None:
             match_work(step, work)
         else:

@@ -15,7 +15,7 @@ from vaxel_router.core.detours import destination
 from vaxel_router.core.eligibility import choose_waiting
 from vaxel_router.core.limits import STAND_INS_MAX
 from vaxel_router.core.shares import furthest_behind
-from vaxel_router.core.state import Agent, Case, Work, work_key
+from vaxel_router.core.state import Agent, Case, Offer, Work, work_key
 from vaxel_router.core.step import Step
 from vaxel_router.core.wants import plain
 from vaxel_router.core.written.common import MORE_WAITS
@@ -120,10 +120,31 @@ def match_work(step: Step, work: Work) -> None:
     while choice is not None and choice.winner is not None:
         first = _owed(step, choice.winner)
         if first is None or first == work.id:
-            _offer(step, work, choice.winner, choice.explain)
+            others = _next_best(step, work, choice.winner)
+            _offer(step, work, choice.winner, choice.explain, others)
             return
         match_work(step, step.pool.works[first])
         choice = choose_waiting(matcher, step.pool, work, step.now_ms)
+
+
+def _next_best(step: Step, work: Work, first: Agent) -> list[Agent]:
+    """Who is shown it beside the best, where a queue shows its work to several."""
+    found: list[Agent] = []
+    chosen, count = {first.id}, shown_besides(step, work, first)
+    while len(found) < count and (name := step.matcher.choose_but(work.id, chosen)) is not None:
+        chosen.add(name)
+        agent = step.pool.agents[name]
+        if _owed(step, agent) in (None, work.id):
+            found.append(agent)
+    return found
+
+
+def shown_besides(step: Step, work: Work, first: Agent) -> int:
+    """How many are shown a work besides the best."""
+    queue = step.queue(work.queue)
+    if queue is None or _is_taken_at_once(step, work, first):
+        return 0
+    return queue.broadcast - 1
 
 
 def _owed(step: Step, agent: Agent) -> str | None:
@@ -178,8 +199,10 @@ def stay(step: Step, work: Work, reason: str) -> None:
     )
 
 
-def _offer(step: Step, work: Work, agent: Agent, explain: dict[str, Any]) -> None:
-    assert step.policy is not None
+def _offer(
+    step: Step, work: Work, agent: Agent, explain: dict[str, Any], others: list[Agent]
+) -> None:
+    """Let an agent have the work, or be asked; ``others`` are asked beside, in their order."""
     if _is_taken_at_once(step, work, agent):
         step.emit(
             "work.assigned",
@@ -193,6 +216,14 @@ def _offer(step: Step, work: Work, agent: Agent, explain: dict[str, Any]) -> Non
             lease_until_ms=step.lease_until(work),
         )
         return
+    _ask(step, work, agent, explain)
+    beside = {key: value for key, value in explain.items() if key not in ("terms", "tie_break")}
+    for other in others:
+        _ask(step, work, other, beside)
+
+
+def _ask(step: Step, work: Work, agent: Agent, explain: dict[str, Any]) -> None:
+    assert step.policy is not None
     attempt = work.attempts + 1
     limit_ms = step.policy.offer.limit_ms
     step.emit(
@@ -218,11 +249,23 @@ def _is_taken_at_once(step: Step, work: Work, agent: Agent) -> bool:
 
 
 def end_offer(
-    step: Step, work: Work, outcome: str, *, reason: str | None = None, bar_ms: int = 0
+    step: Step,
+    work: Work,
+    outcome: str,
+    *,
+    offer: Offer | None = None,
+    reason: str | None = None,
+    bar_ms: int = 0,
 ) -> None:
-    """End a work's pending offer; ``bar_ms`` bars its agent for so long."""
+    """End a pending offer of a work, or, where none is named, all; ``bar_ms`` bars its agent.
+
+    Whoever was asked beside is owed a look at what waits, since there is room again.
+    """
     assert work.offer_id is not None
-    offer = step.pool.offers[work.offer_id]
+    if offer is None:
+        offer = step.pool.offers[work.offer_id]
+        for agent in withdraw_others(step, work, offer, reason or outcome):
+            step.emit("agent.changed", agent_id=agent.id, reason=MORE_WAITS)
     step.emit(
         "offer.ended",
         case_id=work.case_id,
@@ -232,7 +275,18 @@ def end_offer(
         outcome=outcome,
         reason=reason,
         bar_until_ms=step.person_ms + bar_ms if bar_ms else None,
+        still_open=len(work.others) or None,
     )
+
+
+def withdraw_others(step: Step, work: Work, but: Offer, reason: str) -> list[Agent]:
+    """Take the offers of a work back that others have; answers who has room again."""
+    freed = []
+    for offer_id in [offer_id for offer_id in work.open_offers if offer_id != but.id]:
+        offer = step.pool.offers[offer_id]
+        end_offer(step, work, "withdrawn", offer=offer, reason=reason)
+        freed.append(step.pool.agents[offer.agent_id])
+    return freed
 
 
 def close_work(step: Step, work: Work, reason: str) -> Agent | None:

@@ -174,6 +174,8 @@ class Work(msgspec.Struct, gc=False, omit_defaults=True):
     attempts: int = 0
     escalations: int = 0
     offer_id: str | None = None
+    others: list[str] = []
+    """Further offers of it that are open beside ``offer_id``: the first to accept has it."""
     agent_id: str | None = None
     token: str | None = None
     cost: int = 0
@@ -188,6 +190,12 @@ class Work(msgspec.Struct, gc=False, omit_defaults=True):
     """How often it was handed on, or came back without a reply."""
     lease_ms: int | None = None
     """By then whoever has it must have replied for the first time."""
+
+    @property
+    def open_offers(self) -> list[str]:
+        """All offers of it that are open."""
+        return [self.offer_id, *self.others] if self.offer_id is not None else []
+
     ahead_ms: int = 0
     """So much further than its age is it in its queue's steps: nobody was there for some."""
     rules: str | None = None

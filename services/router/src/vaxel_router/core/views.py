@@ -69,6 +69,7 @@ def _work(work: Work) -> dict[str, Any]:
         "bounces": work.bounces,
         "lease_ms": work.lease_ms,
         "offer_id": work.offer_id,
+        "offers": work.open_offers,
         "agent_id": work.agent_id,
         "token": work.token,
     }

@@ -283,6 +283,14 @@ class Matcher(Team):
         entry = self.first_of(item.asked, self._barred(item))
         return None if entry is None else entry[2]
 
+    def choose_but(self, item_id: str, but: Collection[str]) -> str | None:
+        """Who would take this item now if these didn't; None: nobody, or it is held for one."""
+        item = self.items[item_id]
+        if item.place is not item.asked:
+            return None
+        entry = self.first_of(item.asked, {*self._barred(item), *but})
+        return None if entry is None else entry[2]
+
     def choose_for(self, asks: Asks, now: int = 0) -> str | None:
         """Whom :meth:`choose` would name for an item that is put now, for anybody: None: it waits.
 

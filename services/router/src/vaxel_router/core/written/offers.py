@@ -21,11 +21,16 @@ def _offer_made(world: World, pool: Pool, decision: Decision, place: Place) -> N
     data = decision.data
     matcher = world.matchers[pool.name]
     matcher.drop(work.id)
-    world.count(pool, work.queue, -1)
+    if work.offer_id is None:
+        world.count(pool, work.queue, -1)
     pool.turns += 1
     agent.turn = pool.turns
     matcher.hold(agent.id, work.channel, data["cost"], idle=decision.at_ms, turn=agent.turn)
-    work.state, work.offer_id, work.attempts = "offered", decision.offer_id, data["attempt"]
+    work.state, work.attempts = "offered", data["attempt"]
+    if work.offer_id is None:
+        work.offer_id = decision.offer_id
+    else:
+        work.others.append(decision.offer_id)
     offer = Offer(
         id=decision.offer_id,
         work_id=work.id,
@@ -53,13 +58,17 @@ def _offer_ended(world: World, pool: Pool, decision: Decision, _place: Place) ->
     matcher = world.matchers[pool.name]
     matcher.stop(agent.id, agent.stop)
     world.disarm(f"offer:{pool.name}:{offer.id}")
-    work.offer_id = None
+    still = [offer_id for offer_id in work.open_offers if offer_id != offer.id]
+    work.offer_id, work.others = (still[0], still[1:]) if still else (None, [])
     outcome = decision.data["outcome"]
     if outcome == "expired":
         agent.misses += 1
     bar_ms = decision.data.get("bar_until_ms")
     live = {name: until for name, until in work.barred.items() if until > decision.at_ms}
     work.barred = live if bar_ms is None else dict(sorted({**live, agent.id: bar_ms}.items()))
+    if still:
+        matcher.free(agent.id, offer.channel, offer.cost)
+        return
     work.state = "queued"
     world.count(pool, work.queue, 1)
     if outcome != "accepted":
