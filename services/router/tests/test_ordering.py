@@ -115,6 +115,14 @@ def test_the_earliest_promise_goes_first_and_a_costly_one_as_if_due_sooner() -> 
     router.replay()
 
 
+def test_a_priority_is_worth_its_time_among_promises_too() -> None:
+    router = a_router(PROMISE)
+    arrives(router, "bill", priority=3)
+    assert router.last("work.queued").data["place_ms"] == router.now_ms + 57 * MINUTE
+    arrives(router, "slow", priority=-99)
+    assert router.last("work.queued").data["place_ms"] == router.now_ms + 70 * MINUTE
+
+
 def test_a_clocks_alert_says_when_it_is_really_due_and_never_makes_it_later() -> None:
     router = a_router(PROMISE)
     arrives(router, "bill")

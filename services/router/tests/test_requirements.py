@@ -86,6 +86,21 @@ def test_one_requirement_lapses_at_its_own_time_and_the_others_stay() -> None:
     router.replay()
 
 
+def test_a_limit_lapses_with_its_skill_though_nothing_asks_for_the_skill() -> None:
+    router = a_router("at_most: {law: 0, vip: 0}\n        lapse: {law: 7m, vip: 9m}")
+    router.send("agent.presence", agent="a01", data={"presence": "offline"})
+    bill(router)
+    assert not router.pool().offers
+    router.wait(9 * 60_000 - 1)
+    assert not router.pool().offers, "a03 has more than law, and so has a02"
+    router.wait(1)
+    assert router.last("work.stepped").data["requires"] == {
+        "skills": {"billing": 1}, "languages": ["en"],
+    }  # fmt: skip
+    assert offered(router) == "a02"
+    router.replay()
+
+
 def test_a_contacts_own_lapse_holds_before_the_queues() -> None:
     router = a_router("lapse: {law: 1h}")
     bill(router, skills={"law": 5}, lapse_ms={"law": 60_000})

@@ -42,6 +42,14 @@ def test_work_is_divided_as_the_shares_say_and_a_replay_divides_alike() -> None:
     router.replay()
 
 
+def test_the_greatest_share_has_the_first() -> None:
+    shares, given_ = {"a": 10, "z": 90}, Counter[str]()
+    for _ in range(10):
+        given_[furthest_behind(shares, given_)] += 1
+        assert given_["a"] <= given_["z"]
+    assert given_ == {"a": 1, "z": 9}
+
+
 def test_a_case_stays_on_its_side_and_other_queues_are_not_counted() -> None:
     router = a_router()
     router.contact("m1", queue="incoming")
