@@ -407,7 +407,9 @@ class Traffic:
 
     def _publish(self) -> bytes:
         version = self.random.choice(self.versions)
-        data = {"kind": "routing", "version": version, "ref": f"policy/{version}"}
+        data: dict[str, Any] = {"kind": "routing", "version": version, "ref": f"policy/{version}"}
+        if self.serial and self.random.random() < 0.4:
+            data |= {"kind": "shadow", "share": self.random.choice((None, 30))}
         return self._command("policy.publish", data)
 
     def _command(

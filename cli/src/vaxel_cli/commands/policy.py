@@ -20,6 +20,7 @@ from vaxel_cli.commands.policy_explain import explain
 from vaxel_cli.commands.policy_test import test
 from vaxel_cli.console import DONE, out, print_json, wrong_use
 from vaxel_cli.publish.publisher import publish as publish_now
+from vaxel_cli.publish.publisher import publish_shadow
 from vaxel_cli.up.account import make_account
 from vaxel_cli.up.reload import Reloader
 from vaxel_shared.config import deployment as deployment_files
@@ -72,6 +73,40 @@ def publish(
     if not sent:
         out.print("nothing differs from what was published last")
     return DONE
+
+
+@policy.command()
+@config_option
+@click.option(
+    "--share",
+    type=click.IntRange(0, 100),
+    default=0,
+    metavar="PERCENT",
+    help="Let it decide for so many of a hundred cases; left out, for none.",
+)
+@broker_option
+@runinfo.data_dir_option
+@json_option
+def shadow(
+    *, config_dir: Path | None, share: int, broker: str | None, data_dir: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Let a second policy decide beside the one in force: without effect, or for a share.
+
+    How often it would decide otherwise is the metric vaxel_shadow_decisions. The policy in force,
+    published in this way, ends it.
+    """
+    settings = runinfo.settings_for(data_dir, broker).model_copy(
+        update={"config_dir": runinfo.find_config_dir(config_dir)}
+    )
+    deployment = deployment_files.load(settings.config_dir)
+    sent = asyncio.run(publish_shadow(settings, deployment, share))
+    if as_json:
+        print_json({"shadow": [{"pool": item.pool, "version": item.version} for item in sent]})
+        return
+    for item in sent:
+        what = f"decides for {share} of 100 cases" if share else "decides without effect"
+        out.print(f"pool {item.pool}: the second policy {what}", markup=False)
 
 
 async def _watch(settings: Settings, deployment: Deployment) -> int:

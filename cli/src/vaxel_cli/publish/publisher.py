@@ -6,9 +6,11 @@ has let them go from the old one.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vaxel_cli.publish.ledger import Ledger
 from vaxel_cli.publish.moves import until_left
-from vaxel_cli.publish.publications import Publication, publications, roster
+from vaxel_cli.publish.publications import Publication, policy, publications, roster
 from vaxel_shared.blobs import FolderBlobs
 from vaxel_shared.clock import Clock, SystemClock
 from vaxel_shared.config.deployment import Deployment
@@ -54,6 +56,25 @@ async def publish(
     finally:
         await sender.close()
     return sender.sent
+
+
+async def publish_shadow(
+    settings: Settings, deployment: Deployment, share: int, clock: Clock | None = None
+) -> list[Publication]:
+    """Publish a deployment's policies as second ones, each time anew; raises as :func:`publish`."""
+    now_ms = (clock or SystemClock()).wall_ms()
+    blobs, sent = FolderBlobs(settings.blobs), []
+    producer = await Producer.start(settings, SOURCE)
+    try:
+        for publication in [policy(deployment, pool) for pool in deployment.routing.pools]:
+            data = {**publication.data.to_dict(), "kind": "shadow", "share": share}
+            other = replace(publication, data=commands.PolicyPublish.model_validate(data))
+            await blobs.put(other.kind, other.blob)
+            await _send(producer, other, now_ms, now_ms)
+            sent.append(other)
+    finally:
+        await producer.close()
+    return sent
 
 
 class _Sender:

@@ -243,9 +243,12 @@ class RosterSet(Contract):
 class PolicyPublish(Contract):
     """A policy's version is the sha256 of its blob."""
 
-    kind: Literal["routing"]
+    kind: Literal["routing", "shadow"]
+    """``shadow``: a second one, which decides without effect, or for a share of cases."""
     version: str
     ref: str
+    share: int | None = None
+    """Of a hundred cases, how many a second policy decides for."""
 
 
 class DeliveryResult(Contract):

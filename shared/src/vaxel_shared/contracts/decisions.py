@@ -86,6 +86,8 @@ class PolicyAdopted(Contract):
     """The agents whom it names."""
     in_flight: Literal["old", "next_step"] | None = None
     """What the work that is there goes on under; left out, under this version."""
+    share: int | None = None
+    """Of a hundred cases, how many a second policy (of the kind ``shadow``) decides for."""
 
 
 class RosterAdopted(Contract):
@@ -223,6 +225,14 @@ class WorkSuspended(Contract):
     reason: str
 
 
+class Shadow(Contract):
+    """What a second policy would have decided of new work: whom it would be offered to."""
+
+    policy: str
+    agent_id: str | None = None
+    differs: bool
+
+
 class WorkQueued(Contract):
     """Work waits in a queue; ``since_ms`` is its age, which every requeue keeps."""
 
@@ -263,6 +273,9 @@ class WorkQueued(Contract):
     """Whose customer it is, where ``prefer_agent`` stands in."""
     bounces: int = 0
     """How often it was handed on, or came back without a reply."""
+    rules: str | None = None
+    """The policy by which it waits, where that is the second one."""
+    shadow: Shadow | None = None
 
 
 class WorkStepped(Contract):

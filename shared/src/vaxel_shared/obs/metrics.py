@@ -75,6 +75,12 @@ CONFIG_VALID = gauge(
 
 # Router, and whoever reads decisions
 DECISIONS = counter("vaxel_decisions", "Decisions confirmed.", "type")
+SHADOW = counter(
+    "vaxel_shadow_decisions",
+    "New work that a second policy would have offered to the same agent, or not.",
+    "pool",
+    "result",
+)
 COMMIT_SECONDS = histogram(
     "vaxel_commit_seconds",
     "One append of decisions, from sending to acknowledgement.",

@@ -370,6 +370,8 @@ def _roster(decision: Decision, position: Position) -> list[Change]:
 
 
 def _policy(decision: Decision, position: Position) -> list[Change]:
+    if decision.data.get("kind") != "routing":
+        return []  # a second one isn't in force
     ref = _given(decision.data, "ref", "kind", "version") | {"pool": decision.pool}
     return [Change("policies", (decision.pool,), ref, "put", position)]
 

@@ -17,6 +17,7 @@ from vaxel_router.core.limits import STAND_INS_MAX
 from vaxel_router.core.shares import furthest_behind
 from vaxel_router.core.state import Agent, Case, Offer, Work, work_key
 from vaxel_router.core.step import Step
+from vaxel_router.core.trials import compared, rules_for
 from vaxel_router.core.wants import plain
 from vaxel_router.core.written.common import MORE_WAITS
 from vaxel_shared import ids
@@ -50,7 +51,14 @@ def queue_work(
         home, share_of = _divided(step, name)
         name, detour = destination(step, case, home)
     clock_ms = clock_ms if clock_ms is not None else step.now_ms
-    asked = step.plan_in(name, case, floor, clock_ms)
+    rules = rules_for(step, case)
+    by = step.library[rules] if rules is not None else None
+    asked = step.plan_in(name, case, floor, clock_ms, by=by)
+    shadow = (
+        None
+        if rules is not None
+        else compared(step, case, asked, queue=name, floor=floor, clock_ms=clock_ms)
+    )
     number = case.works + 1
     prefer = stand_in(step, prefer_agent)
     step.emit(
@@ -84,6 +92,8 @@ def queue_work(
         bounces=bounces or None,
         home=home if home != name else None,
         detour=detour,
+        rules=rules,
+        shadow=shadow,
         share_of=share_of,
         place_ms=step.place_in(name, case.priority, since_ms, case.due_ms),
     )

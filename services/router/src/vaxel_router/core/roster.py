@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vaxel_router.core import hours
+from vaxel_router.core import hours, trials
 from vaxel_router.core.limits import AGENT_ID_MAX, CAPACITY_MAX, SHARE_MS_MAX
 from vaxel_router.core.presence import empty_hands
 from vaxel_router.core.queueing import match_agent, match_work, release_reserved
@@ -22,12 +22,15 @@ from vaxel_shared.contracts.wire import Command
 def publish_policy(step: Step, command: Command) -> None:
     """``policy.publish``: adopt the version, then catch all waiting work up with it."""
     version = command.data.get("version", "")
-    if command.data.get("kind") != "routing":
+    if command.data.get("kind") not in ("routing", "shadow"):
         raise Refused("not_supported", {"kind": command.data.get("kind")})
     if version not in step.library:
         raise Refused("no_policy", {"version": version})
     if step.library[version].name != step.pool.name:
         raise Refused("invalid_data", {"pool": step.library[version].name})
+    if command.data["kind"] == "shadow":
+        trials.publish(step, command)
+        return
     if not step.continues:
         _adopt(step, command)
         hours.keep(step, step.library[version])
@@ -50,6 +53,7 @@ def _adopt(step: Step, command: Command) -> None:
     version = command.data["version"]
     policy = step.library[version]
     held = set() if policy.in_flight == "new" else _held(step)
+    held |= {step.pool.shadow} if step.pool.shadow is not None else set()
     names = set(policy.names()).union(*(step.library[one].names() for one in held))
     step.emit(
         "policy.adopted",

@@ -245,6 +245,9 @@ class Pool(msgspec.Struct, omit_defaults=True):
     offers: dict[str, Offer] = {}
     switches: dict[str, Switch] = {}
     """``close:<queue>``, ``divert:<queue>``, ``all_hands:<queue>`` or ``all_hands:``."""
+    shadow: str | None = None
+    """A second policy: decides for ``share`` of a hundred cases, of others without effect."""
+    share: int = 0
     shut: dict[str, Shut] = {}
     """Queues whose work waits without being offered."""
     paces: dict[str, Pace] = {}

@@ -329,6 +329,9 @@ class Partition:
         """One line for a batch; each decision only where somebody looks closely."""
         for decision in body.decisions:
             metrics.DECISIONS.labels(decision.type).inc()
+            if decision.type == "work.queued" and (other := decision.data.get("shadow")):
+                outcome = "differs" if other["differs"] else "same"
+                metrics.SHADOW.labels(decision.pool, outcome).inc()
             self._log.debug(
                 "decided",
                 seq=seq,

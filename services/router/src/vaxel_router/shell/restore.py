@@ -38,7 +38,7 @@ async def restore(
     for pool in world.state.pools.values():
         if pool.policy is not None:
             held = {work.rules for work in pool.works.values() if work.rules is not None}
-            for version in sorted({pool.policy, *held}):
+            for version in sorted({pool.policy, *held, pool.shadow or pool.policy}):
                 await _fetch_adopted(library, partition, version)
     return world, ports.writer.position.seq - base.position.seq
 

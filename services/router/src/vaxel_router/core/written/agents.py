@@ -12,12 +12,25 @@ from vaxel_shared.contracts.wire import Decision
 def _policy_adopted(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
     if pool.policy != decision.data["version"]:
         pool.shares = {}
+    if decision.data["kind"] == "shadow":
+        ends = decision.data["version"] == pool.policy
+        pool.shadow = None if ends else decision.data["version"]
+        pool.share = 0 if ends else decision.data.get("share", 0)
+        _name(world, pool, decision)
+        return
+    if decision.data["version"] == pool.shadow:
+        pool.shadow, pool.share = None, 0
     _hold_rules(pool, pool.policy, decision.data["version"], decision.data.get("in_flight"))
     pool.policy = decision.data["version"]
     for one in pool.agents.values():
         if one.shift is not None:  # its calendar may be another
             one.shift_ms = decision.at_ms
             _set(world, pool, one, "shift", one.shift_ms)
+    _name(world, pool, decision)
+
+
+def _name(world: World, pool: Pool, decision: Decision) -> None:
+    """Whom a policy names is told apart from those who bring the same."""
     before, pool.named = pool.named, list(decision.data.get("names", []))
     for agent_id in sorted({*before} ^ {*pool.named}):
         agent = pool.agents.get(agent_id)
@@ -30,6 +43,8 @@ def _policy_adopted(world: World, pool: Pool, decision: Decision, _place: Place)
 def _hold_rules(pool: Pool, before: str | None, version: str, in_flight: str | None) -> None:
     """Which rules hold for the work that is there: the new ones, or those that held so far."""
     for work in pool.works.values():
+        if work.rules is not None and work.rules == pool.shadow:
+            continue
         if in_flight is None or work.rules == version:
             work.rules = None
         elif work.rules is None and before != version:

@@ -56,6 +56,7 @@ def _work_queued(world: World, pool: Pool, decision: Decision, _place: Place) ->
         own=wants.of(data["asks"]),
         wants=wants.of(data["requires"]),
         ahead_ms=data.get("ahead_ms", 0),
+        rules=data.get("rules"),
         place_ms=data.get("place_ms"),
         due_ms=case.due_ms,
     )
