@@ -191,6 +191,21 @@ CASES = [
         id="capacity 0",
     ),
     pytest.param(
+        {"roster": [("    languages: {fi: 10, en: 5}", "    auto_accept: [voice]\n    languages: {fi: 10, en: 5}")]},
+        [("warning", "auto_accept_unused", "auto_accept: [voice]")],
+        id="a channel that is accepted and not taken",
+    ),
+    pytest.param(
+        {"routing": [("    wrap_up: 30s", "    wrap_up: 30s\n    lease: {voice: 1m, email: 1h}")]},
+        [("warning", "lease_unused", "lease: {voice")],
+        id="a lease of a channel that nothing comes by",
+    ),
+    pytest.param(
+        {"routing": [("skills: {billing: 3}", "skills: {billing: 3}\n        auto_accept: true\n        broadcast: 3")]},
+        [("warning", "broadcast_unused", "broadcast: 3")],
+        id="shown to several who aren't asked",
+    ),
+    pytest.param(
         {"roster": [("email: {cost: 1, max: 4}, chat: {cost: 2", "email: {cost: 1, max: 4}, chat: {cost: 20")]},
         [("warning", "channel_never_fits", "chat: {cost: 20")],
         id="a channel that costs more than there is",

@@ -52,6 +52,25 @@ def _times(deck: Deck, seat: Seat) -> Iterator[Finding]:
             place = (*path, "after_reply", channel)
             if place in deck.routing.lines:  # not the default
                 yield at(deck.routing, place, "warning", "after_reply_unused", text)
+    yield from _offers(deck, seat)
+
+
+def _offers(deck: Deck, seat: Seat) -> Iterator[Finding]:
+    """Leases and ways to offer that nothing comes to."""
+    pool, path = seat.pool, ("pools", seat.index)
+    for channel in sorted(pool.lease_ms):
+        if seat.channels and channel not in seat.channels:
+            text = (
+                f"no account of pool {pool.name!r} has the channel {channel!r}, so no work of it "
+            )
+            text += f"is leased; its channels are {', '.join(seat.channels)}"
+            yield at(deck.routing, (*path, "lease", channel), "warning", "lease_unused", text)
+    for index, queue in enumerate(pool.queues):
+        if queue.auto_accept and queue.broadcast > 1:
+            text = f"queue {queue.name!r} asks nobody (auto_accept), so `broadcast` does nothing; "
+            text += "delete one of them"
+            place = (*seat.queue_path(index), "broadcast")
+            yield at(deck.routing, place, "warning", "broadcast_unused", text)
 
 
 def _queue(deck: Deck, seat: Seat, index: int, queue: Queue) -> Iterator[Finding]:

@@ -42,6 +42,11 @@ def _agent(
             text = f"no account of pool {agent.pool!r} has the channel {name!r}; its channels are "
             text += ", ".join(seat.channels)
             yield at(deck.roster, place, "warning", "channel_without_account", text)
+    for name in agent.auto_accept:
+        if name not in agent.channels:
+            text = f"agent {agent.id} doesn't take {name}, so auto_accept of it does nothing; the "
+            text += f"agent's channels are {', '.join(agent.channels)}"
+            yield at(deck.roster, (*path, "auto_accept"), "warning", "auto_accept_unused", text)
     if seat.channels and agent.id not in reached:
         text = f"no queue of pool {agent.pool!r} ever reaches agent {agent.id}; look at tier, "
         text += "skills, languages and channels"
