@@ -172,6 +172,18 @@ def test_another_policy_orders_what_waits_anew() -> None:
     router.replay()
 
 
+def test_another_policy_serves_in_its_own_order_whom_it_lets_in() -> None:
+    closed = ROUTING.replace("tiers: [1]", "tiers: [2]")
+    router = Router(closed.format(order=""), ROSTER)
+    arrives(router, "old")
+    router.wait(30 * MINUTE)
+    arrives(router, "urgent", priority=9)
+    router.publish(ROUTING.format(order=WAITING))
+    made = router.last("offer.made")
+    assert router.pool().cases[made.case_id or ""].last_contact_id == "old"
+    router.replay()
+
+
 @pytest.mark.parametrize("order", ["", WAITING])
 def test_a_supervisor_sets_an_age_and_nobody_else_does(order: str) -> None:
     router = a_router(order)

@@ -107,6 +107,34 @@ def test_turns_go_round_by_who_was_asked_and_loads_by_what_is_in_hand() -> None:
     rounds.replay()
 
 
+@pytest.mark.parametrize("restarts", [True, False])
+def test_a_turn_is_a_turn_however_short_and_however_it_was_given(restarts: bool) -> None:
+    router = Router(
+        QUEUES.format(more="choice: round_robin", step=""), ROSTER, restarts=restarts
+    )  # fmt: skip
+    for number in range(3):
+        offered(router, f"m{number}")
+    first, *_ = router.pool().cases.values()
+    offer = router.pool().offers[router.pool().works[first.work_id or ""].offer_id or ""]
+    router.accept(offer)
+    router.now_ms += 60_000
+    router.act("case.resolve", first)
+    assert offered(router, "n1") == "a01", "idle for the shortest, but whose turn it is"
+    last = next(one for one in router.decisions if one.cause == "n1" and one.type == "case.opened")
+    router.overridden |= {"a02"}
+    data = {"to_agent": "a02", "reason": "override"}
+    router.send("case.assign", kind="supervisor", case=last.case_id, data=data)
+    assert offered(router, "n2") == "a03", "what a supervisor gave was a turn as well"
+    router.replay()
+
+
+def test_who_is_named_no_more_is_like_all_others_at_once() -> None:
+    router = Router(QUEUES.format(more="without: [a01]", step=""), ROSTER)
+    router.publish(QUEUES.format(more="", step=""))
+    seats = router.world.matchers["support"].seats.values()
+    assert {seat.brought.profile.name for seat in seats} == {""}
+
+
 def test_named_agents_are_left_out_and_others_are_not_told_apart() -> None:
     router = a_router("without: [a01]", "- {after: 5m, tiers: [1, 2], only: []}")
     assert offered(router, "m1") == "a02"
