@@ -114,14 +114,14 @@ def test_a_turn_is_a_turn_however_short_and_however_it_was_given(restarts: bool)
     )  # fmt: skip
     for number in range(3):
         offered(router, f"m{number}")
-    first, *_ = router.pool().cases.values()
-    offer = router.pool().offers[router.pool().works[first.work_id or ""].offer_id or ""]
-    router.accept(offer)
-    router.now_ms += 60_000
-    router.act("case.resolve", first)
+    for agent in ("a02", "a01"):
+        offer = next(one for one in router.pool().offers.values() if one.agent_id == agent)
+        case = router.pool().cases[router.pool().works[offer.work_id].case_id]
+        router.accept(offer)
+        router.now_ms += 60_000
+        router.act("case.resolve", case)
     assert offered(router, "n1") == "a01", "idle for the shortest, but whose turn it is"
     last = next(one for one in router.decisions if one.cause == "n1" and one.type == "case.opened")
-    router.overridden |= {"a02"}
     data = {"to_agent": "a02", "reason": "override"}
     router.send("case.assign", kind="supervisor", case=last.case_id, data=data)
     assert offered(router, "n2") == "a03", "what a supervisor gave was a turn as well"
