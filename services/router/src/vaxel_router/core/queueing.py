@@ -60,18 +60,13 @@ def queue_work(
         else compared(step, case, asked, queue=name, floor=floor, clock_ms=clock_ms)
     )
     number = case.works + 1
-    prefer = stand_in(step, prefer_agent)
     step.emit(
         "work.queued",
         case_id=case.id,
         work_id=ids.work_id(case.id, number),
         number=number,
         queue=name,
-        requires={
-            "skills": asked.skills,
-            "languages": asked.languages,
-            **plain(asked.wants),
-        },
+        requires={"skills": asked.skills, "languages": asked.languages, **plain(asked.wants)},
         asks={"skills": case.skills, "languages": case.languages, **plain(case.own)},
         language=case.language,
         priority=case.priority,
@@ -84,9 +79,7 @@ def queue_work(
         next_ms=asked.next_ms,
         ahead_ms=asked.ahead_ms or None,
         reason=reason,
-        prefer_agent=prefer,
-        prefer_until_ms=step.person_ms + prefer_ms if prefer is not None else None,
-        stands_in_for=prefer_agent if prefer != prefer_agent and prefer is not None else None,
+        **_kept_for(step, prefer_agent, prefer_ms),
         barred=barred or None,
         escalations=escalations or None,
         bounces=bounces or None,
@@ -98,6 +91,18 @@ def queue_work(
         place_ms=step.place_in(name, case.priority, since_ms, case.due_ms),
     )
     return step.pool.works[ids.work_id(case.id, number)]
+
+
+def _kept_for(step: Step, agent_id: str | None, prefer_ms: int) -> dict[str, Any]:
+    """Whom a work waits for first, and until when; nothing where there is no such agent."""
+    prefer = stand_in(step, agent_id)
+    if prefer is None:
+        return {}
+    return {
+        "prefer_agent": prefer,
+        "prefer_until_ms": step.person_ms + prefer_ms,
+        "stands_in_for": agent_id if prefer != agent_id else None,
+    }
 
 
 def stand_in(step: Step, agent_id: str | None) -> str | None:
