@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
 
 from vaxel_shared.contracts.cloudevents import Event
 from vaxel_shared.errors import Fatal, Retryable
@@ -44,6 +45,31 @@ async def read_from(settings: Settings, cursors: dict[int, TopicCursor], **how: 
         await reader.start()
         records = await read_all(reader)
         return records, {partition: reader.cursor(partition) for partition in reader.partitions}
+    finally:
+        await reader.close()
+
+
+async def test_what_a_poll_that_failed_had_taken_is_read_again(
+    topics: Settings, write: Write
+) -> None:
+    for i in range(5):
+        await write(INTERACTIONS, str(i).encode(), 0)
+    reader = TopicReader(topics, INTERACTIONS, {}, cold_start="genesis")
+    await reader.start()
+    consumer: Any = reader._consumer
+    getmany = consumer.getmany
+
+    async def taken_and_lost(**how: Any) -> Any:
+        while not await getmany(**how):
+            pass
+        consumer.getmany = getmany
+        raise KafkaError
+
+    consumer.getmany = taken_and_lost
+    try:
+        with pytest.raises(Retryable):
+            await reader.poll()
+        assert [record.value for record in await read_all(reader)] == [b"0", b"1", b"2", b"3", b"4"]
     finally:
         await reader.close()
 

@@ -152,17 +152,27 @@ class TopicReader:
                 fetched = await self._consumer.getmany(
                     timeout_ms=timeout_ms, max_records=max_records
                 )
+            for tp in await self._verify_moved():
+                fetched.pop(tp, None)  # perhaps still the old leader's; they are read again
         except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
             raise OffsetGone(f"{self._topic}: records at the cursor are gone; {_REMEDY}") from error
+        except Retryable:
+            self._go_back()
+            raise
         except (KafkaError, OSError) as error:  # TimeoutError is an OSError
+            self._go_back()
             raise unreachable(self._settings) from error
-        for tp in await self._verify_moved():
-            fetched.pop(tp, None)  # perhaps still the old leader's; they are read again
         records = [to_record(self._topic, raw) for rows in fetched.values() for raw in rows]
         for record in records:
             self._advance(record)
         metrics.CONSUMED.labels(self._topic).inc(len(records))
         return records
+
+    def _go_back(self) -> None:
+        """Nothing was returned of what the consumer has perhaps moved past: read it again."""
+        assert self._consumer is not None
+        for partition, cursor in self._cursors.items():
+            self._consumer.seek(self._tp(partition), cursor.offset + 1)
 
     async def _verify_moved(self) -> list[TopicPartition]:
         """Verify the cursors of partitions that have got another leader, and go back to them."""
