@@ -134,5 +134,11 @@ async def _drop(connection: AsyncConnection, change: Change) -> None:
 
 
 def _chunks(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Few at a time, filled up with the last to a power of two.
+
+    Databases and drivers keep a prepared statement for each number of parameters that they see.
+    """
     for start in range(0, len(keys), KEYS_PER_QUERY):
-        yield keys[start : start + KEYS_PER_QUERY]
+        some = keys[start : start + KEYS_PER_QUERY]
+        room = min(KEYS_PER_QUERY, 1 << (len(some) - 1).bit_length())
+        yield [*some, *[some[-1]] * (room - len(some))]
