@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -82,7 +81,7 @@ def figures(run: Outcome) -> list[record.Figure]:
     verdict = run.verdict
     if run.drains_ms:
         return [_rolling(verdict, run)]
-    common: dict[str, Any] = {"begun": run.begun, "command": _command()}
+    common: dict[str, Any] = {"begun": run.begun, "command": record.command()}
     broken = {name: len(value) for name, value in verdict.wrong.items()}
     ownership = broken.get("overlapping_owners", 0)
     timing = {name: value for name, value in verdict.figures.items() if "kill" not in name}
@@ -157,15 +156,6 @@ def _rolling(verdict: Verdict, run: Outcome) -> record.Figure:
     return record.figure(
         "R11", "rolling restart of all services, under load", run.begun,
         n=run.done["rolling restart"], violations=sum(map(len, verdict.wrong.values())),
-        figures=measured, command=_command(),
+        figures=measured, command=record.command(),
         not_covered=NOT_COVERED + "; several instances of a service",
     )  # fmt: skip
-
-
-def _command() -> str:
-    words = list(sys.argv[1:])
-    for name in ("--json", "--folder", "--port-offset"):
-        if name in words:
-            at = words.index(name)
-            del words[at : at + 2]
-    return " ".join([".venv/bin/python tests/chaos/chaos.py", *words])

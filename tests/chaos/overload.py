@@ -443,10 +443,7 @@ def main() -> int:
     outcome = Overload(folder, plan).whole()
     explain(outcome, plan, folder)
     if options.json is not None:
-        command = "python tests/chaos/overload.py " + " ".join(
-            word for word in sys.argv[1:] if not word.startswith("--json")
-        )
-        record.write(options.json, recorded(outcome, plan, begun, command))
+        record.write(options.json, recorded(outcome, plan, begun, record.command()))
     return 1 if outcome.wrong else 0
 
 

@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -71,6 +72,17 @@ def figure(
         "seconds": round(seconds, 1),
         "machine": machine(broker) | {"load": f"{begun.load:.1f} before, {_load():.1f} after"},
     }
+
+
+def command() -> str:
+    """How this process was called, without what belongs to one machine: folders, files, ports."""
+    words = list(sys.argv[1:])
+    for name in ("--json", "--folder", "--port-offset"):
+        if name in words:
+            at = words.index(name)
+            del words[at : at + 2]
+    script = Path(sys.argv[0]).resolve().relative_to(ROOT)
+    return " ".join([".venv/bin/python", str(script), *words])
 
 
 def write(path: Path, *figures: Figure) -> None:

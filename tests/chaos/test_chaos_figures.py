@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -58,3 +59,11 @@ def test_a_figure_says_what_it_ran_on() -> None:
     assert made["machine"]["broker"].removeprefix("Apache Kafka ")
     assert "before" in made["machine"]["load"]
     assert made["commit"]
+
+
+def test_the_command_of_a_figure_names_no_folder_of_its_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = ["--full", "--json", "/somewhere/R14.json", "--rate", "4", "--port-offset", "900"]
+    monkeypatch.setattr(sys, "argv", [str(record.ROOT / "tests/chaos/overload.py"), *words])
+    assert record.command() == ".venv/bin/python tests/chaos/overload.py --full --rate 4"

@@ -494,10 +494,7 @@ def main() -> int:
     outcome = Run(folder, plan).whole()
     explain(outcome, folder)
     if options.json is not None:
-        command = "python tests/chaos/three_brokers.py" + (" --full" if options.full else "")
-        command += f" --times {options.times}" if options.times else ""
-        command += f" --unclean {options.unclean}" if options.unclean is not None else ""
-        record.write(options.json, figure(outcome, begun, command))
+        record.write(options.json, figure(outcome, begun, record.command()))
         say(f"written to {options.json}")
     return 1 if outcome.broken else 0
 
