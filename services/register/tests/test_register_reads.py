@@ -59,6 +59,26 @@ async def test_a_case_in_the_list_has_the_fields_of_the_contract(register: Regis
     }  # fmt: skip
 
 
+async def test_a_case_that_went_into_another_leads_there_until_it_is_taken_out(
+    register: Register,
+) -> None:
+    await register.with_case()
+    await register.decide(decision("case.opened", case_id="other", number="S-2"))
+    joined = {"into": "other", "into_number": "S-2", "number": NUMBER}
+    await register.decide(decision("case.merged", case_id=CASE, **joined))
+    _, merged = await register.get(f"/cases/{NUMBER}")
+    assert (merged["status"], merged["linked_case_id"], merged["agent"]) == (
+        "merged",
+        "other",
+        None,
+    )
+    _, found = await register.get("/cases", status="merged")
+    assert [item["number"] for item in found["items"]] == [NUMBER]
+    await register.decide(decision("case.split", case_id=CASE, out_of="other", number=NUMBER))
+    _, split = await register.get(f"/cases/{NUMBER}")
+    assert (split["status"], split["linked_case_id"]) == ("open", None)
+
+
 async def test_a_case_is_there_before_its_message_and_learns_the_subject_later(
     register: Register,
 ) -> None:

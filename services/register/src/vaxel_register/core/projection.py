@@ -248,7 +248,7 @@ def _merged(decision: Decision, position: Position) -> list[Change]:
 
 
 def _split(decision: Decision, position: Position) -> list[Change]:
-    return _case(decision, position, status="open", wake_ms=None)
+    return _case(decision, position, status="open", wake_ms=None, linked_case_id=None)
 
 
 def _replied(decision: Decision, position: Position) -> list[Change]:
