@@ -12,9 +12,10 @@ from simulation.test_protocol_model import SnapshotsBeforeConfirmed
 from simulation.toy import batch
 
 from vaxel_shared.contracts import wire
+from vaxel_shared.errors import Retryable
 from vaxel_shared.kafka import chain
 from vaxel_shared.kafka.chain import ChainHalt
-from vaxel_shared.kafka.log import OffsetGone
+from vaxel_shared.kafka.log import OffsetGone, RawRecord
 from vaxel_shared.kafka.reader import ChainCursor, DecisionsReader
 from vaxel_shared.kafka.topics import DECISIONS, SNAPSHOTS, WORK, declared
 
@@ -123,6 +124,27 @@ async def test_a_log_that_is_cut_under_a_running_reader_halts_it(place: Simulate
     decisions(place).cut_tail(1)
     with pytest.raises(OffsetGone):
         await tail.poll()
+
+
+async def test_rule_03_what_a_poll_that_failed_had_taken_is_read_again(
+    place: SimulatedPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await started(place, "a")
+    for _ in range(3):
+        await tick(one)
+    tail = reader(place, cold=True)
+    await tail.start()
+    poll = tail._source.poll
+
+    async def taken_and_lost(timeout_ms: int, max_records: int) -> list[tuple[int, RawRecord]]:
+        assert await poll(timeout_ms, max_records)
+        raise Retryable("the broker went away")
+
+    monkeypatch.setattr(tail._source, "poll", taken_and_lost)
+    with pytest.raises(Retryable):
+        await tail.poll()
+    monkeypatch.undo()
+    assert len(await tail.poll()) == len(decisions(place).records)
 
 
 async def test_rule_04_readers_from_different_places_agree(place: SimulatedPlace) -> None:

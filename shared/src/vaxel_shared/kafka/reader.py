@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from vaxel_shared.errors import Retryable
 from vaxel_shared.kafka import chain
 from vaxel_shared.kafka.chain import ChainHalt, ChainState
 from vaxel_shared.kafka.log import PartitionLog
@@ -75,6 +76,9 @@ class DecisionsReader:
             if start <= state.offset < end:
                 record = await self._source.read_one(partition, state.offset)
             self._judges[partition] = Judge(verify_start(state, start, end, record))
+        await self._seek()
+
+    async def _seek(self) -> None:
         await self._source.seek({p: j.state.read + 1 for p, j in self._judges.items()})
 
     def _first_state(self, log_id: str, partition: int, end: int) -> ChainState:
@@ -95,7 +99,11 @@ class DecisionsReader:
 
     async def poll(self, timeout_ms: int = 200, max_records: int = 200) -> list[ChainRecord]:
         """Valid records, in order within a partition; none where none came in time."""
-        polled = await self._source.poll(timeout_ms, max_records)
+        try:
+            polled = await self._source.poll(timeout_ms, max_records)
+        except Retryable:
+            await self._seek()  # nothing was answered of what the source has perhaps moved past
+            raise
         metrics.CONSUMED.labels(DECISIONS).inc(len(polled))
         judged = [self._judges[partition].judge(raw) for partition, raw in polled]
         return [record for record in judged if record is not None]
