@@ -150,6 +150,13 @@ class Cases:
                 self.works[case][str(work)] = "queued"
 
 
+GOES_ON = ("match", "look", "owed", "give")
+"""No deadlines: the router goes on where a record was full."""
+NOT_FOLLOWED = ("shift", "share", "rest", "open", "grace", "lease")
+"""When somebody takes work by the clock, or has it for a time: computed from calendars and what was taken, which the
+router's invariants hold; a decision doesn't state all of it."""
+
+
 @dataclass
 class Timers:
     """What was set for when, against when it happened, while somebody could decide.
@@ -210,7 +217,7 @@ class Timers:
 
     def _fire(self, timer: str, at_ms: int, ts_ms: int, partition: int) -> None:
         name = timer.partition(":")[0]
-        if name in ("match", "look"):  # no deadline: it goes on where a record was full
+        if name in GOES_ON or name in NOT_FOLLOWED:
             return
         due = self.due_ms.pop(timer, None)
         self.fired[name] += 1
