@@ -67,7 +67,9 @@ RESTLESS = {
 """And so do the queues' steps, wrap-ups, cases and reservations."""
 PROMISE = Promise(first_response_ms=30_000, resolution_ms=90_000, warn_share=0.5)
 SLA = """
-calendars: [{name: always, zone: Europe/Helsinki, hours: always}]
+calendars:
+  - {name: always, zone: Europe/Helsinki, hours: always}
+  - {name: day, zone: Europe/Helsinki, hours: always}
 policies:
   - name: everything
     calendar: always
