@@ -153,8 +153,8 @@ class Cases:
 GOES_ON = ("match", "look", "owed", "give")
 """No deadlines: the router goes on where a record was full."""
 NOT_FOLLOWED = ("shift", "share", "rest", "open", "grace", "lease")
-"""When somebody takes work by the clock, or has it for a time: computed from calendars and what was taken, which the
-router's invariants hold; a decision doesn't state all of it."""
+"""When somebody takes work by the clock, or has it for a time: computed from calendars and from what
+was taken, which the router's invariants hold; a decision doesn't state all of it."""
 
 
 @dataclass

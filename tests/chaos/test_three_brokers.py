@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from chaos.three_brokers import SHORT, Plan, Run, explain
+from chaos.three_brokers import SHORT, Plan, Run
+from chaos.three_brokers_account import explain
 
 pytestmark = pytest.mark.e2e
 

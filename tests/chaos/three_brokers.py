@@ -32,6 +32,7 @@ from chaos.cluster import BROKERS, CONTROLLER, Cluster, until
 from chaos.cluster_system import LEAN, ClusterSystem, disagreements
 from chaos.load import Agents, Load
 from chaos.recovery import describe
+from chaos.three_brokers_account import Outcome, explain, figure, say
 from chaos.three_brokers_acks import RULE, leader_alone
 from chaos.three_brokers_unclean import Unclean
 
@@ -82,11 +83,6 @@ SHORT = {
 Json = dict[str, Any]
 
 
-def say(text: str) -> None:
-    """A line of the run's account."""
-    print(f"three brokers: {text}", flush=True)
-
-
 @dataclass
 class Plan:
     """How often what is done; ``unclean``: how many unclean elections, each on a new system."""
@@ -101,23 +97,6 @@ class Plan:
     services: tuple[str, ...] = LEAN
     judge_s: float = 60
     drain_s: float = 30
-
-
-@dataclass
-class Outcome:
-    """What was found besides the checker's verdict."""
-
-    verdict: Verdict = field(default_factory=Verdict)
-    done: Counter[str] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
-    figures: dict[str, str] = field(default_factory=dict)
-    unclean: list[Json] = field(default_factory=list)
-
-    @property
-    def broken(self) -> list[str]:
-        """Every promise that was broken, in words."""
-        found = [f"{name}: {value[0]} ({len(value)})" for name, value in self.verdict.wrong.items()]
-        return found + self.wrong
 
 
 class Run:
@@ -409,56 +388,6 @@ def _now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def explain(outcome: Outcome, folder: Path) -> None:
-    """What happened and what it means, for a stranger."""
-    verdict = outcome.verdict
-    print()
-    say(", ".join(f"{count} x {name}" for name, count in outcome.done.items()))
-    say(
-        f"{verdict.acknowledged} of {verdict.sent} mails accepted, {verdict.contacts} decided;"
-        f" {verdict.decisions} decisions in {verdict.records} records ({verdict.void_records} void),"
-        f" {verdict.assigned} assignments, {verdict.mails} mails reached the world,"
-        f" {verdict.repeated} of them repeats; {verdict.compared_cases} cases compared"
-    )
-    for name, value in outcome.figures.items():
-        say(f"{name}: {value}")
-    for one in outcome.unclean:
-        say(f"unclean election, {one['cut']} cut: halted {', '.join(one['told']) or 'nobody'}")
-    for what in outcome.broken:
-        say(f"BROKEN: {what}")
-    if outcome.broken:
-        say(f"verdict: BROKEN; everything is kept in {folder}")
-    else:
-        say(
-            "verdict: nothing lost, nothing twice, all readers agree; what an unclean election cut"
-            " halted those who knew better"
-        )
-
-
-def figure(outcome: Outcome, begun: record.Begun, command: str) -> record.Figure:
-    """For docs/figures.md."""
-    verdict = outcome.verdict
-    faults = dict(outcome.done)
-    kept = ("acknowledged", "contacts", "decisions", "void_records", "assigned", "mails")
-    return record.figure(
-        "B1",
-        "Three brokers, three copies: leaders killed, moved and frozen under load; unclean elections",
-        begun,
-        n=outcome.done.total(),
-        violations=len(outcome.broken),
-        command=command,
-        figures=faults
-        | {name.replace("_", " "): getattr(verdict, name) for name in kept}
-        | outcome.figures
-        | {
-            f"unclean election {n}, {one['cut']} cut, halted": ", ".join(one["told"])
-            for n, one in enumerate(outcome.unclean, 1)
-        },
-        not_covered="One machine: no network between brokers to fail, no power cut, no bad disk;"
-        " one controller, so the quorum's own elections aren't tried.",
-    )
-
-
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -494,7 +423,7 @@ def main() -> int:
     outcome = Run(folder, plan).whole()
     explain(outcome, folder)
     if options.json is not None:
-        record.write(options.json, figure(outcome, begun, record.command()))
+        record.write(options.json, figure(outcome, begun))
         say(f"written to {options.json}")
     return 1 if outcome.broken else 0
 
