@@ -64,7 +64,9 @@ def deployment_of(loaded: Loaded, base: Deployment) -> Deployment:
         if getattr(loaded.file, name) is not None:
             documents[name] = _inner(loaded.document, name)
             parts[name] = source.validate(model, documents[name])
-    if loaded.file.routing is not None:
+    if loaded.file.sla is not None:
+        parts["sla"] = sla.checked(_inner(loaded.document, "sla"), loaded.path.parent)
+    elif loaded.file.routing is not None:
         parts["sla"] = sla.EMPTY  # promises are made for the deployment's own queues
     found = replace(base, documents=documents, **parts)
     problems = [] if found == base else deployment_files.between(found)

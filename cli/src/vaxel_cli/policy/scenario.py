@@ -243,6 +243,7 @@ class ScenarioFile(ConfigModel):
     channels: dict[str, Any] | None = None
     routing: dict[str, Any] | None = None
     roster: dict[str, Any] | None = None
+    sla: dict[str, Any] | None = None
     scenarios: list[Scenario] = Field(min_length=1)
 
 

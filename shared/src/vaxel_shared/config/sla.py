@@ -256,7 +256,11 @@ def opening(calendar: BusinessCalendar) -> dict[str, Any]:
 
 def load(path: Path) -> Sla:
     """Read and check a file, feeds beside it. Raises :class:`ConfigError` with every problem."""
-    document = source.read(path)
+    return checked(source.read(path), path.parent)
+
+
+def checked(document: Document, folder: Path) -> Sla:
+    """What a document says, holiday feeds read from ``folder``. Raises as :func:`load` does."""
     problems = [
         problem
         for key in ("calendars", "policies")
@@ -269,7 +273,7 @@ def load(path: Path) -> Sla:
     calendars: dict[str, BusinessCalendar] = {}
     for index, config in enumerate(file.calendars):
         try:
-            calendars[config.name] = _make(config, index, document, path.parent, digest)
+            calendars[config.name] = _make(config, index, document, folder, digest)
         except ConfigError as error:
             problems += error.problems
     problems += _unknown_calendars(file, document)
