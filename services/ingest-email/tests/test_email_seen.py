@@ -154,6 +154,17 @@ async def test_mail_is_taken_while_the_database_is_away(tmp_path: Path) -> None:
         assert flagged(await here.take("Other words again."))
 
 
+async def test_what_waits_for_the_database_is_known_however_much_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RECENT_MAX", 5)
+    seen = Seen(Settings(data_dir=tmp_path), NAME, ManualClock())
+    for number in range(20):
+        seen.note(key_of("a", str(number)), "content")
+    assert await seen.other_words({key_of("a", "0"): "other"}) == {key_of("a", "0")}
+    assert await seen.other_words({key_of("a", "0"): "content"}) == set()
+
+
 async def test_memory_and_table_are_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,8 +34,8 @@ ROWS_MAX = 20_000_000
 """About 3 GB; beyond it the oldest day goes first."""
 UNWRITTEN_MAX = 20_000
 """Waiting for the database; beyond it the oldest are forgotten."""
-RECENT_MAX = 20_000
-"""Remembered without asking the database."""
+RECENT_MAX = 2_000
+"""Remembered without asking the database, besides what waits for it."""
 LOOK_S_MAX = 0.5
 """A mail waits no longer for this advice."""
 WRITE_EVERY_S = 0.5
@@ -59,8 +59,8 @@ class Seen:
 
     async def other_words(self, asked: Mapping[str, str]) -> set[str]:
         """Of ``asked`` (key → content) the keys that were seen with other content. Never raises."""
-        unknown = [key for key in asked if key not in self._recent]
-        found = {key: self._recent[key] for key in asked if key in self._recent}
+        found = {key: content for key in asked if (content := self._known(key)) is not None}
+        unknown = [key for key in asked if key not in found]
         if unknown and self._engine is not None:
             try:
                 async with asyncio.timeout(LOOK_S_MAX):
@@ -74,12 +74,18 @@ class Seen:
 
     def note(self, key: str, content: str) -> None:
         """A mail with this id was taken; the first content of an id is the one that stays."""
-        if key in self._recent:
+        if self._known(key) is not None:
             return
         self._remember(key, content)
         self._unwritten[key] = (content, self._clock.wall_ms() // DAY_MS)
         if len(self._unwritten) > UNWRITTEN_MAX:
             self._unwritten.popitem(last=False)
+
+    def _known(self, key: str) -> str | None:
+        """The content that is remembered here, if it is."""
+        if (waiting := self._unwritten.get(key)) is not None:
+            return waiting[0]
+        return self._recent.get(key)
 
     def _remember(self, key: str, content: str) -> None:
         self._recent[key] = content
