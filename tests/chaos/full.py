@@ -30,6 +30,7 @@ PARTS: dict[str, list[str]] = {
     "every-call": ["tests/everycall/run.py", "--full"],
     "poison": ["tests/everycall/poison.py", "--full"],
     "oracle": ["services/router/tests/oracle_run.py", "--full"],
+    "golden": ["tests/replay/golden_run.py"],
 }
 """Name → what runs it, with ``--json FILE`` added."""
 

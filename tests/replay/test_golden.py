@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from replay import refold
+from replay import golden_run, refold
 from replay.recording import facts
 from replay.stories import GOLDEN, STORIES, tell
 
@@ -284,3 +284,13 @@ def test_a_whole_chain_of_what_was_not_decided_is_found(
     result = refold.replay(folder, _rechained(header.log_id, bodies))
     assert result.mismatch is not None
     assert result.mismatch.seq == place
+
+
+def test_the_figure_counts_a_history_that_ends_otherwise(tmp_path: Path) -> None:
+    folder = tmp_path / "mail"
+    shutil.copytree(OWN[0].parent / "mail", folder)
+    assert golden_run.restored(folder) == []
+    told = manifest(folder)
+    told["end"][next(key for key in told["end"] if key != "digest")] = "otherwise"
+    (folder / "manifest.json").write_text(json.dumps(told))
+    assert len(golden_run.restored(folder)) == 2
