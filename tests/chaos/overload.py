@@ -38,6 +38,9 @@ NICE = 5
 HOLDS_CASES = ("router", "sla-monitor")
 """These have every open case in memory, as they must; their growth is held against its number."""
 KIB_PER_CASE_MAX = 16.0
+KIB_PER_CONNECTION_MAX = 64.0
+"""What a process may hold for each connection that it has beyond the most of the warm-up: a slower
+machine has more of them under way at the same rate."""
 FLAT_AFTER_S = 120
 """A shorter run is all warm-up; then a process's peak is held against the limit below."""
 PEAK_MIB_MAX = 300
@@ -249,7 +252,7 @@ class Overload:
         began = time.monotonic()
         self.outcome.load = load = self.send(rate, self.plan.seconds, progress=True)
         phase = self.watch.between(began, began + self.plan.seconds)
-        self.outcome.memory, self.outcome.held = _growths(phase)
+        self.outcome.memory, self.outcome.held = growths(phase)
         say(f"offered {load.offered}, accepted {load.accepted}: {dict(load.counts)}")
         began = time.monotonic()
         if not self._drained(self.plan.drain_s):
@@ -324,7 +327,7 @@ class Overload:
                 if self.plan.seconds < FLAT_AFTER_S:
                     if one.highest > PEAK_MIB_MAX * 1024:
                         self.outcome.problems.append(f"{name} takes {one.highest / 1024:.0f} MiB")
-                elif not one.flat:
+                elif not (one.flat or one.last - one.first <= self._for_connections(name)):
                     self.outcome.problems.append(
                         f"{name} grows: {one.first / 1024:.0f} to {one.last / 1024:.0f} MiB"
                     )
@@ -336,6 +339,11 @@ class Overload:
             if each > KIB_PER_CASE_MAX:
                 self.outcome.problems.append(f"{name} holds {each:.0f} KiB a contact")
 
+    def _for_connections(self, name: str) -> float:
+        """KiB that more connections than before explain."""
+        connections = self.outcome.held[name]["fds"]
+        return connections.risen * KIB_PER_CONNECTION_MAX
+
 
 def _written_since(export: Path, since_ms: int) -> set[str]:
     """The commands that were so new when the log was exported that nobody can have answered."""
@@ -346,9 +354,10 @@ def _written_since(export: Path, since_ms: int) -> set[str]:
     }
 
 
-def _growths(
+def growths(
     phase: dict[str, list[Sample]],
 ) -> tuple[dict[str, Growth], dict[str, dict[str, Growth]]]:
+    """How the memory of each process moved over a phase, and what else it held."""
     memory: dict[str, Growth] = {}
     held: dict[str, dict[str, Growth]] = {}
     for name, samples in phase.items():
@@ -387,7 +396,8 @@ def figures(outcome: Outcome, plan: Plan) -> dict[str, Any]:
         )
     for name, kinds in outcome.held.items():
         found[f"descriptors, threads, tasks of {name}"] = ", ".join(
-            f"{what} {one.first:.0f} -> {one.last:.0f}" for what, one in kinds.items()
+            f"{what} {one.first:.0f} -> {one.last:.0f} (most {one.warm:.0f}, then {one.highest:.0f})"
+            for what, one in kinds.items()
         )
     return found | outcome.figures
 

@@ -115,6 +115,13 @@ class Growth:
     first: float
     last: float
     highest: float
+    warm: float = 0.0
+    """The highest within the warm-up."""
+
+    @property
+    def risen(self) -> float:
+        """By how much the warm-up's highest was exceeded."""
+        return self.highest - self.warm
 
     @property
     def share(self) -> float:
@@ -140,7 +147,8 @@ def growth(samples: Sequence[tuple[float, float]], warm_up: float = WARM_UP) -> 
     spread = sum((x - mean_x) ** 2 for x, _ in kept)
     slope = sum((x - mean_x) * (y - mean_y) for x, y in kept) / spread if spread else 0.0
     first, last = (mean_y + slope * (x - mean_x) for x in (kept[0][0], kept[-1][0]))
-    return Growth(first, last, max(y for _, y in samples))
+    warm = max(y for x, y in samples if x <= kept[0][0])
+    return Growth(first, last, max(y for _, y in samples), warm)
 
 
 def metric(url: str, name: str, **labels: str) -> float:

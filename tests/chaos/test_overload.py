@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chaos.overload import Load, Overload, Plan, explain
-from chaos.overload_watch import growth, total
+from chaos.overload import Load, Overload, Plan, explain, growths
+from chaos.overload_watch import Sample, growth, total
 
 PAGE = """
 # HELP vaxel_lag_records Records not yet handled.
@@ -49,6 +50,28 @@ def test_memory_that_grows_is_seen_and_noise_is_not() -> None:
     assert warm is not None
     assert warm.flat
     assert growth([(0, 1), (1, 1)]) is None
+
+
+@pytest.mark.parametrize(
+    ("connections", "grows"),
+    [
+        (lambda second: 40, True),
+        (lambda second: 40 if second < 300 else 400, False),
+        (lambda second: 400 if second < 100 else 40, True),
+    ],
+    ids=["as many as before", "more than ever before", "fewer than while it warmed up"],
+)
+def test_memory_may_grow_with_connections_under_way_and_not_without(
+    connections: Callable[[int], int], grows: bool, tmp_path: Path
+) -> None:
+    samples = [
+        Sample(second, (100 * 1024) + second * 32, connections(second), 5, 30)
+        for second in range(600)
+    ]
+    run = Overload(tmp_path, Plan())
+    run.outcome.memory, run.outcome.held = growths({"ingest-chat": samples})
+    run._judge_memory(Load(9, 0, 0, Counter({"mail 250": 9})))
+    assert bool(run.outcome.problems) is grows
 
 
 def test_an_answer_that_no_protocol_knows_is_impolite() -> None:
