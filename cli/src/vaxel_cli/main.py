@@ -51,6 +51,9 @@ COMMANDS: dict[str, Entry] = {
     "simulate": Entry(
         "vaxel_cli.commands.simulate:simulate", "The router in virtual time: waits, staffing."
     ),
+    "whatif": Entry(
+        "vaxel_cli.commands.whatif:whatif", "A recorded log again, with other rules or people."
+    ),
     "fairness": Entry(
         "vaxel_cli.commands.fairness:fairness", "How evenly work was shared out, by agent."
     ),

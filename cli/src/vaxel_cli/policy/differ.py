@@ -139,7 +139,7 @@ class Side:
         Without the message the rules can't be tried: what they chose then stands.
         """
         decision = moment.decision
-        command = recorded if message is None else self._triaged(message, recorded)
+        command = recorded if message is None else self.triaged(message, recorded)
         pool = moment.world.state.pools.get(command.pool)
         if pool is None or decision is None or command.pool not in self._versions:
             return None
@@ -154,7 +154,7 @@ class Side:
         batch.add(decode(0, decision.at_ms, wire.encode(command)))
         return outcome_of(batch.decisions, command)
 
-    def _triaged(self, message: Interaction, recorded: wire.Command) -> wire.Command:
+    def triaged(self, message: Interaction, recorded: wire.Command) -> wire.Command:
         """What triage would make of the message."""
         partition, offset = recorded.data["src"]
         made = to_command(

@@ -14,7 +14,7 @@ Point = tuple[float, float, float]
 """Agents, figure, half-width."""
 
 
-def service_level(rows: list[dict[str, Any]], group: str, within: str) -> str:
+def service_level(rows: list[dict[str, Any]], group: str, within: str, done: str = "served") -> str:
     """The service level of all, and of each class where there are several, by staff of a group.
 
     ``rows`` are those of :func:`staffing.compare` in which that group alone varies.
@@ -25,7 +25,7 @@ def service_level(rows: list[dict[str, Any]], group: str, within: str) -> str:
         lines |= {name: _points(rows, group, name) for name in names[: len(COLOURS) - 1]}
     counts = [row["staff"][group] for row in rows]
     plot = _Plot(min(counts), max(counts))
-    parts = [plot.frame(f"agents in {group}", f"served within {within}", sorted(set(counts)))]
+    parts = [plot.frame(f"agents in {group}", f"{done} within {within}", sorted(set(counts)))]
     for place, (name, points) in enumerate(lines.items()):
         parts.append(plot.line(points, COLOURS[place % len(COLOURS)]))
         parts.append(plot.legend(name, COLOURS[place % len(COLOURS)], place))
@@ -85,7 +85,7 @@ class _Plot:
         way = " ".join(f"{self.x(n):.1f},{self.y(v):.1f}" for n, v, _ in points)
         dots = "".join(
             f'<circle cx="{self.x(n):.1f}" cy="{self.y(v):.1f}" r="3" fill="{colour}">'
-            f"<title>{n:g} agents: {v:.1%} ± {h:.1%}</title></circle>"
+            f"<title>{n:g} agents: {v:.1%}{f' ± {h:.1%}' if h else ''}</title></circle>"
             for n, v, h in points
         )
         return (

@@ -1,0 +1,1 @@
+"""A recorded log happening again under another policy or with other people: ``vaxel whatif``."""

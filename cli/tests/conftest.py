@@ -1,0 +1,6 @@
+"""Lets the commands' tests share the router's random traffic."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "services" / "router" / "tests"))

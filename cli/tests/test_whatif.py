@@ -1,0 +1,216 @@
+"""`vaxel whatif`: a recorded log again, as it was, with other people, under another policy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from policy_kit import deployment
+from whatif_history import Days, drawn
+
+from vaxel_cli.main import run
+from vaxel_cli.whatif import changes as changing
+from vaxel_cli.whatif.figures import figures, quantile
+from vaxel_cli.whatif.replayed import Replay
+from vaxel_cli.whatif.told import Story, read
+from vaxel_shared.contracts import wire
+
+HOUR_MS = 3_600_000
+
+
+def plain(decisions: list[wire.Decision]) -> list[tuple[Any, ...]]:
+    """All of each but the ids of effects, which name a place in the log."""
+    return [
+        msgspec.structs.astuple(one)
+        for one in decisions
+        if one.type != "effect.reported"
+    ]  # fmt: skip
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10**9), st.integers(1, 160), st.sampled_from((1, 3, 14)))
+def test_unchanged_it_comes_out_as_recorded_to_the_last_decision(
+    seed: int, commands: int, agents: int
+) -> None:
+    history = drawn(seed, commands, agents)
+    story = read(history.moments(), history.inputs)
+    again = Replay(story, story.outside, history.library, (history.log_id, 0)).run()
+    assert plain(again.decisions) == plain(story.decisions)
+    assert +again.left_out == {}
+
+
+def test_where_the_router_was_late_it_comes_out_nearly_as_recorded() -> None:
+    """Two hundred milliseconds behind: who gets what hardly differs."""
+    history = drawn(7, 300, 14, late_ms=200)
+    story = read(history.moments(), history.inputs)
+    again = Replay(story, story.outside, history.library, (history.log_id, 0)).run()
+    was, now = figures(story.decisions, story.end_ms), figures(again.decisions, story.end_ms)
+    same = sum(now.firsts.get(case) is not None and now.firsts[case].agent_id == one.agent_id
+               for case, one in was.firsts.items())  # fmt: skip
+    assert len(was.firsts) > 30
+    assert same / len(was.firsts) > 0.9
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    st.integers(0, 10**9), st.sampled_from(("all", "tier1", "billing", "fi")), st.integers(1, 12)
+)
+def test_whoever_is_there_everything_is_still_accounted_for(
+    seed: int, group: str, count: int
+) -> None:
+    """Every contact comes or says why not, no work is held by whoever isn't there."""
+    history = drawn(seed, 120, 6)
+    story = read(history.moments(), history.inputs)
+    item = changing.Range(group, None, group, (count,))
+    other = changing.changed(story, history.library, changing.Changes(staff=((item, count),)))
+    again = Replay(
+        story, other.outside, other.library, (history.log_id, 0), cast=other.cast
+    ).run()  # fmt: skip
+    assert not {one.agent_id for one in again.decisions if one.agent_id} & other.cast.gone
+    opened = {one.data["contact_id"] for one in again.decisions if one.type == "case.opened"}
+    first = {
+        act.command.data["contact_id"]
+        for act in story.outside if act.command.type == "contact.add"
+    }  # fmt: skip
+    came = {one.data.get("contact_id") for one in again.decisions if one.type.startswith("case.")}
+    refused = sum(n for code, n in again.left_out.items() if code.startswith("refused:contact.add"))
+    assert len(first - came) <= refused
+    assert opened <= set(story.matters)
+
+
+PROFILES = [
+    {"id": "a1", "tier": 1, "languages": {"fi": 9}, "skills": {"billing": 3}},
+    {"id": "a2", "tier": 1, "languages": {"en": 9}, "skills": {}},
+    {"id": "a3", "tier": 2, "languages": {"fi": 4}, "skills": {}},
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "ids"),
+    [
+        ("fi", 2, ["a1", "a2", "a3"]),
+        ("fi", 1, ["a1", "a2"]),
+        ("fi", 0, ["a2"]),
+        ("fi", 5, ["a1", "a2", "a3", "a1+1", "a3+1", "a1+2"]),
+        ("tier2", 2, ["a1", "a2", "a3", "a3+1"]),
+        ("billing", 2, ["a1", "a2", "a3", "a1+1"]),
+        ("all", 1, ["a1"]),
+        ("sv", 4, ["a1", "a2", "a3"]),
+    ],
+)
+def test_staff_leaves_from_the_end_and_comes_as_copies_in_turn(
+    name: str, count: int, ids: list[str]
+) -> None:
+    like: dict[str, str] = {}
+    found = changing.staffed(PROFILES, name, count, like)
+    assert [one["id"] for one in found] == ids
+    assert like == {one: one.partition("+")[0] for one in ids if "+" in one}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("fi", "no range"),
+        ("fi=9..3", "goes nowhere"),
+        ("sv=3", "nobody of 'sv'"),
+        ("nowhere.fi=3", "no pool 'nowhere'"),
+        ("fi=1..900", "at most"),
+    ],
+)
+def test_a_group_that_makes_no_sense_is_named(
+    tmp_path: Path, text: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Days(tmp_path).write()
+    assert run(["whatif", "--log", str(folder), "--staff", text]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_quantiles_are_values_that_were_seen() -> None:
+    assert [quantile(range(1, 101), share) for share in (0.5, 0.9, 0.99, 1.0)] == [50, 90, 99, 100]
+    assert quantile([], 0.5) is None
+
+
+@pytest.fixture
+def asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    """A morning in which one agent serves twelve mails, each in ten minutes, asked about."""
+    folder = Days(tmp_path).morning(12).write()
+
+    def ask(*options: str) -> Any:
+        assert run(["whatif", "--log", str(folder), "--json", *options]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return ask
+
+
+def test_a_recorded_morning_with_other_staff(asked: Any) -> None:
+    told = asked("--staff", "tier1=1..3", "--within", "30m")
+    recorded = told["recorded"]["all"]
+    assert told["unchanged"]["result"]["all"] == recorded
+    assert told["unchanged"]["alike"]["same_agent"] == told["unchanged"]["alike"]["cases"] == 12
+    rows = {row["staff"]["tier1"]: row["result"]["all"] for row in told["rows"]}
+    assert rows[1] == recorded
+    waits = [rows[count]["wait_ms"]["p90"] for count in (1, 2, 3)]
+    assert waits[0] > waits[1] > waits[2]
+    assert rows[3]["in_time_share"] > rows[1]["in_time_share"]
+    shared = {one["agent"]: one["works"] for one in told["rows"][2]["result"]["agents"]}
+    assert set(shared) == {"a01", "a01+1", "a01+2", "a02"}
+    assert max(shared.values()) - min(shared[name] for name in ("a01", "a01+1", "a01+2")) <= 2
+
+
+def test_a_recorded_morning_under_another_policy(asked: Any, tmp_path: Path) -> None:
+    new = deployment(tmp_path / "new", {"routing": [
+        ("- {after: 0s, tiers: [1]}\n          - {after: 10m, tiers: [1, 2]}", "- {after: 0s, tiers: [1, 2]}"),
+    ]})  # fmt: skip
+    told = asked("--config", str(new))
+    (row,) = told["rows"]
+    assert row["result"]["all"]["wait_ms"]["p90"] < told["recorded"]["all"]["wait_ms"]["p90"]
+    assert {one["agent"] for one in row["result"]["agents"] if one["works"]} == {"a01", "a02"}
+    assert row["result"]["escalations"].get("wait", 0) == 0
+    assert told["recorded"]["escalations"]["wait"] > 0
+
+
+def test_the_rules_of_the_other_policy_look_at_the_messages_again(
+    asked: Any, tmp_path: Path
+) -> None:
+    new = deployment(tmp_path / "new", {"routing": [('["bill*"]', '["question*"]')]})
+    told = asked("--config", str(new))
+    assert [one["queue"] for one in told["recorded"]["queues"]] == ["general"]
+    assert [one["queue"] for one in told["rows"][0]["result"]["queues"]] == ["billing"]
+
+
+def test_other_people_by_a_file(asked: Any, tmp_path: Path) -> None:
+    folder = deployment(tmp_path / "new", {"roster": [("id: a01", "id: a09")]})
+    told = asked("--roster", str(folder / "roster.yaml"))
+    shared = {one["agent"] for one in told["rows"][0]["result"]["agents"]}
+    assert shared == {"a02", "a09"}
+
+
+def test_staff_against_answers_in_time_is_drawn(asked: Any, tmp_path: Path) -> None:
+    asked("--staff", "tier1=1..3", "--plot", str(tmp_path / "staff.svg"))
+    drawn_ = (tmp_path / "staff.svg").read_text()
+    assert "answered within 1h" in drawn_
+    assert drawn_.count("<circle") >= 3
+
+
+def test_in_words_with_what_is_assumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Days(tmp_path).morning(6).write()
+    assert run(["whatif", "--log", str(folder), "--staff", "tier1=2"]) == 0
+    said = capsys.readouterr().out
+    assert "6 contacts" in said
+    assert "played again unchanged, 6 of 6 cases go to the same agent first" in said
+    assert "tier1=2" in said
+    assert "work takes as long as it took" in said
+
+
+def test_a_story_knows_what_hangs_on_what(tmp_path: Path) -> None:
+    days = Days(tmp_path).morning(2)
+    story: Story = days.story()
+    assert sorted(len(stints) for stints in story.stints.values()) == [1, 1]
+    (first, *_) = story.stints.values()
+    assert first[0].took_ms == 600_000
+    assert all(shown.outcome == "accepted" for shown in story.offers.values())
