@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from conversations_kit import check_brought_up, make_old
 from postgres_server import PostgresServer
 from register_kit import CASE, KEY, NUMBER, START_MS, Register, decision, interaction, open_register
 from sqlalchemy import Connection, text
@@ -58,6 +59,21 @@ async def test_migrations_make_the_declared_tables_in_a_schema_of_the_services_o
         schemas = "SELECT DISTINCT schemaname FROM pg_tables WHERE tablename IN ('cases', 'feed')"
         assert (await connection.execute(text(schemas))).scalars().all() == ["register"]
     await engine.dispose()
+
+
+async def test_an_old_database_is_brought_up_in_place_with_its_conversations(
+    tmp_path: Path, url: str
+) -> None:
+    settings = Settings(database_url=url)
+    engine = make_engine(settings, NAME)
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE SCHEMA register"))
+        await connection.run_sync(make_old)
+    await engine.dispose()
+    await migrate(settings, NAME, MIGRATIONS)
+    kit = await open_register(tmp_path, database_url=url)
+    await check_brought_up(kit)
+    await kit.close()
 
 
 async def test_instances_that_start_together_migrate_one_after_the_other(url: str) -> None:

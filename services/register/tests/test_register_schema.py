@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from conversations_kit import check_brought_up, make_old
+from register_kit import open_register
 from sqlalchemy import create_engine
 
 from vaxel_register.bootstrap import MIGRATIONS, NAME
@@ -41,3 +43,17 @@ async def test_a_migration_that_fails_half_way_leaves_nothing_behind(tmp_path: P
         assert "cases" not in tables
         connection.execute("drop table works")
     await migrate(settings, NAME, MIGRATIONS)
+
+
+async def test_an_old_database_is_brought_up_in_place_with_its_conversations(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(data_dir=tmp_path)
+    engine = create_engine(settings.sql_url(NAME).replace("+aiosqlite", ""))
+    with engine.begin() as connection:
+        make_old(connection)
+    engine.dispose()
+    await migrate(settings, NAME, MIGRATIONS)
+    kit = await open_register(tmp_path)
+    await check_brought_up(kit)
+    await kit.close()

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from vaxel_register.core.changes import change_of, pool_of
+from vaxel_register.core.conversations import owned
 from vaxel_register.core.rows import Change, Position
 from vaxel_register.core.search import fold_text
 from vaxel_shared import ids
@@ -206,13 +207,8 @@ def _contact(decision: Decision, position: Position) -> list[Change]:
         values = {"contact_id": contact_id, "case_id": case_id, "at_ms": decision.at_ms}
         changes.append(Change("contacts", (contact_id,), values, "insert"))
     if conversation is not None:
-        changes.append(_conversation(conversation, case_id, decision.at_ms))
+        changes.append(owned(case_id, position, [conversation]))
     return changes
-
-
-def _conversation(key: str, case_id: str, at_ms: int) -> Change:
-    values = {"conversation_key": key, "case_id": case_id, "from_ms": at_ms}
-    return Change("conversations", (key, case_id), values, "insert")
 
 
 def _touched(decision: Decision, position: Position) -> list[Change]:
@@ -241,14 +237,19 @@ def _merged(decision: Decision, position: Position) -> list[Change]:
         {"status": "merged", "agent_id": None, "wake_ms": None},
     )
     changes = _case(decision, position, linked_case_id=into, **values)
-    if into is not None:
-        for key in decision.data.get("conversations") or []:
-            changes.append(_conversation(key, into, decision.at_ms))
+    keys = decision.data.get("conversations") or []
+    if into is not None and keys:
+        changes.append(owned(into, position, keys, decision.case_id))
     return changes
 
 
 def _split(decision: Decision, position: Position) -> list[Change]:
-    return _case(decision, position, status="open", wake_ms=None, linked_case_id=None)
+    """It is a case by itself again, with the conversations that it had gone away with."""
+    changes = _case(decision, position, status="open", wake_ms=None, linked_case_id=None)
+    out_of = decision.data.get("out_of")
+    if decision.case_id is not None and out_of is not None:
+        changes.append(owned(decision.case_id, position, None, out_of))
+    return changes
 
 
 def _replied(decision: Decision, position: Position) -> list[Change]:

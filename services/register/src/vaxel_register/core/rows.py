@@ -42,13 +42,14 @@ class Change:
 
     ``insert``: make it unless it is there. ``put``: fold into it, making it where it is missing.
     ``set``: fold into it if it is there. ``drop``: take it away if it has these values.
+    ``own``: conversations change hands, see :mod:`vaxel_register.core.conversations`.
     ``only_if``: and only if this column has one of these values.
     """
 
     table: str
     key: Key
     values: Mapping[str, Any]
-    how: Literal["insert", "put", "set", "drop"]
+    how: Literal["insert", "put", "set", "drop", "own"]
     position: Position | None = None
     only_if: tuple[str, tuple[Any, ...]] | None = None
 
@@ -60,8 +61,8 @@ def fold(rows: Rows, changes: Iterable[Change]) -> set[tuple[str, Key]]:
     """
     touched: set[tuple[str, Key]] = set()
     for change in changes:
-        if change.how == "drop":
-            continue  # no fold: what is dropped isn't derived
+        if change.how in ("drop", "own"):
+            continue  # no fold: what is dropped isn't derived, what is owned has rows of its own
         table = rows.setdefault(change.table, {})
         after = _after(table.get(change.key), change)
         if after is not None:

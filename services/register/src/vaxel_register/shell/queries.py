@@ -36,6 +36,11 @@ HELD = ("assigned", "wrapping")
 """States of a work that is in somebody's hands."""
 
 _FIRST = (INTERACTIONS.c.subject, INTERACTIONS.c.sender_id, INTERACTIONS.c.sender_name)
+_LAST_OWNER = (
+    CONVERSATIONS.c.from_ms.desc(),
+    CONVERSATIONS.c.log_partition.desc(),
+    CONVERSATIONS.c.log_place.desc(),
+)
 _WITH_FIRST = CASES.outerjoin(INTERACTIONS, INTERACTIONS.c.id == CASES.c.first_contact_id)
 
 
@@ -250,7 +255,7 @@ class Queries:
         last = (
             select(CONVERSATIONS.c.case_id)
             .where(CONVERSATIONS.c.conversation_key == FEED.c.conversation_key)
-            .order_by(CONVERSATIONS.c.from_ms.desc())
+            .order_by(*_LAST_OWNER)
             .limit(1)
             .scalar_subquery()
         )
@@ -313,23 +318,19 @@ def _filters(query: CasesQuery) -> list[Any]:
 
 def _sent(case_id: str) -> Select[Any]:
     """What we sent in the case's conversations while they were the case's."""
-    later = CONVERSATIONS.alias("later")
-    until = (
-        select(func.min(later.c.from_ms))
+    its = select(CONVERSATIONS.c.conversation_key).where(CONVERSATIONS.c.case_id == case_id)
+    owner = (
+        select(CONVERSATIONS.c.case_id)
         .where(
-            later.c.conversation_key == CONVERSATIONS.c.conversation_key,
-            later.c.from_ms > CONVERSATIONS.c.from_ms,
+            CONVERSATIONS.c.conversation_key == INTERACTIONS.c.conversation_key,
+            CONVERSATIONS.c.from_ms <= INTERACTIONS.c.at_ms,
         )
+        .order_by(*_LAST_OWNER)
+        .limit(1)
         .scalar_subquery()
     )
-    same = INTERACTIONS.c.conversation_key == CONVERSATIONS.c.conversation_key
-    return (
-        select(INTERACTIONS)
-        .select_from(INTERACTIONS.join(CONVERSATIONS, same))
-        .where(
-            CONVERSATIONS.c.case_id == case_id,
-            INTERACTIONS.c.direction != "inbound",
-            INTERACTIONS.c.at_ms >= CONVERSATIONS.c.from_ms,
-            or_(until.is_(None), INTERACTIONS.c.at_ms < until),
-        )
+    return select(INTERACTIONS).where(
+        INTERACTIONS.c.conversation_key.in_(its),
+        INTERACTIONS.c.direction != "inbound",
+        owner == case_id,
     )

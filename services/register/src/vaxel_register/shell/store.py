@@ -17,8 +17,9 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from vaxel_register.core.conversations import changed_hands, place_of, went_with
 from vaxel_register.core.rows import Change, Key, Rows, fold
-from vaxel_register.shell.tables import COMMANDS, CURSORS, PROJECTED
+from vaxel_register.shell.tables import COMMANDS, CONVERSATIONS, CURSORS, PROJECTED, TIMELINE
 from vaxel_shared.sql import answering, load_cursors, one_writer, save_cursor
 
 KEYS_PER_QUERY = 500
@@ -55,6 +56,8 @@ class Store:
                 await self._insert(connection, PROJECTED[name], list(rows.values()))
             await self._fold(connection, folded)
             for change in changes:
+                if change.how == "own":
+                    await self._own(connection, change)
                 if change.how == "drop":
                     await _drop(connection, change)
             for cursor in cursors:
@@ -88,6 +91,24 @@ class Store:
         """Make rows unless they are there."""
         if rows:
             await connection.execute(self.upsert(table).on_conflict_do_nothing(), rows)
+
+    async def _own(self, connection: AsyncConnection, change: Change) -> None:
+        """Conversations change hands. One by one: each sees what those before it did."""
+        keys = change.values["keys"]
+        if keys is None:
+            merges = select(TIMELINE).where(
+                TIMELINE.c.case_id == change.values["case_id"], TIMELINE.c.type == "case.merged"
+            )
+            entries = (await connection.execute(merges)).mappings()
+            keys = went_with([dict(entry) for entry in entries], change)
+        present: dict[Key, dict[str, Any]] = {}
+        for chunk in _chunks(keys):
+            rows = select(CONVERSATIONS).where(CONVERSATIONS.c.conversation_key.in_(chunk))
+            for found in (await connection.execute(rows)).mappings():
+                row = dict(found)
+                present[(row["conversation_key"], *place_of(row))] = row
+        made = changed_hands(present, change, keys)
+        await self._insert(connection, CONVERSATIONS, list(made.values()))
 
     async def _fold(self, connection: AsyncConnection, changes: list[Change]) -> None:
         rows = await self._present(connection, changes)

@@ -182,9 +182,12 @@ CONVERSATIONS = Table(
     "conversations",
     METADATA,
     Column("conversation_key", Characters(300), primary_key=True),
-    Column("case_id", Characters(64), primary_key=True, index=True),
-    Column("from_ms", BigInteger, nullable=False),
+    Column("from_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("log_partition", Integer, primary_key=True, autoincrement=False),
+    Column("log_place", BigInteger, primary_key=True, autoincrement=False),
+    Column("case_id", Characters(64), nullable=False, index=True),
 )
+"""Who has a conversation from an instant on; the last row before an instant tells who had it."""
 
 INTERACTIONS = Table(
     "interactions",
