@@ -40,6 +40,7 @@ REJECTIONS = {
 
 HELD = {
     "queue_closed": "its queue is closed",
+    "offered_too_often": "it was offered as often as work may be",
 }
 """What keeps a waiting work from everybody alike."""
 

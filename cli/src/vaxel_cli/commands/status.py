@@ -20,10 +20,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from vaxel_cli import runinfo
-from vaxel_cli.commands import people, tables
+from vaxel_cli.commands import people, status_at, tables
 from vaxel_cli.commands.api import Api
-from vaxel_cli.commands.options import json_option
-from vaxel_cli.console import DONE, NO, err, out, print_json
+from vaxel_cli.commands.options import broker_option, json_option
+from vaxel_cli.console import DONE, NO, err, out, print_json, wrong_use
 from vaxel_shared.errors import VaxelError
 from vaxel_shared.kafka.scan import bounds
 from vaxel_shared.kafka.topics import TOPICS
@@ -35,10 +35,40 @@ _LAG = re.compile(r'^vaxel_lag_records\{partition="\d+",topic="([^"]+)"\} (\S+)$
 
 
 @click.command()
+@click.option(
+    "--at", "when", metavar="INSTANT",
+    help="As it stood then, from the log: 2026-11-22T14:30:00+01:00.",
+)  # fmt: skip
+@click.option(
+    "--queue", metavar="[POOL/]QUEUE", help="With --at: what waited in it, and why nobody had it."
+)
+@click.option(
+    "--first", type=click.IntRange(1), default=20, show_default=True,
+    help="With --queue: so many of those that waited.",
+)  # fmt: skip
+@click.option(
+    "--from", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="With --at: an export of `vaxel log export`; left out, the running system's log.",
+)  # fmt: skip
+@broker_option
 @runinfo.data_dir_option
 @json_option
-def status(*, data_dir: Path | None, as_json: bool) -> int:
-    """Services, topics and lag, queues and agents; exit 1 if something isn't well."""
+def status(
+    *, when: str | None, queue: str | None, first: int, folder: Path | None, broker: str | None,
+    data_dir: Path | None, as_json: bool,
+) -> int:  # fmt: skip
+    """Services, topics and lag, queues and agents; exit 1 if something isn't well.
+
+    With --at: queues, people and what each was doing at any past instant of a log.
+    """
+    if when is not None:
+        then = status_at.status_at(
+            when, queue, first, folder=folder, broker=broker, data_dir=data_dir
+        )
+        print_json(then) if as_json else status_at.show(then)
+        return DONE
+    if queue is not None or folder is not None or broker is not None:
+        raise wrong_use("--queue, --from and --broker go with --at INSTANT")
     run = runinfo.load(data_dir)
     with err.status("asking"):
         found = _gather(run)

@@ -12,6 +12,7 @@ from vaxel_cli.commands import tables
 from vaxel_cli.commands.options import json_option
 from vaxel_cli.commands.progress import progress
 from vaxel_cli.commands.recorded import FromExport
+from vaxel_cli.commands.times import in_words
 from vaxel_cli.console import DONE, answer_is_no, out, print_json, unreachable, wrong_use
 from vaxel_cli.policy.interactions import Interactions
 from vaxel_cli.simulate import plot
@@ -198,7 +199,7 @@ def _show(told: dict[str, Any], within: str) -> None:
     same = told["unchanged"]["alike"]
     out.print(
         f"played again unchanged, {same['same_agent']} of {same['cases']} cases go to the same "
-        f"agent first, half of them within {_time(same['off_ms']['p50'])} of when they did",
+        f"agent first, half of them within {in_words(same['off_ms']['p50'])} of when they did",
         markup=False,
     )
     for row in told["rows"]:
@@ -224,7 +225,7 @@ def _queues(sides: list[tuple[str, dict[str, Any]]], within: str) -> None:
             share = found["in_time_share"]
             table.add_row(
                 name if number == 0 else "", label, str(found["works"]),
-                *(_time(found["wait_ms"][part]) for part in ("p50", "p90", "p99")),
+                *(in_words(found["wait_ms"][part]) for part in ("p50", "p90", "p99")),
                 str(found["waiting"]), "-" if share is None else f"{share:.1%}", str(found["late"]),
                 end_section=number == len(sides) - 1,
             )  # fmt: skip
@@ -268,19 +269,3 @@ def _tell_left_out(label: str, left_out: dict[str, int]) -> None:
         kind, _, about = code.partition(":")
         name = f"{about.replace(':', ' (')}{')' if ':' in about else ''}: " if about else ""
         out.print(f"{label}: {count} {name}{_LEFT_OUT.get(kind, kind)}", markup=False)
-
-
-def _time(ms: int | None) -> str:
-    """A time for people, in its two largest units."""
-    if ms is None:
-        return "-"
-    if ms < 1000:
-        return f"{ms} ms" if ms else "0 s"
-    seconds, units = ms // 1000, (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-    place = next(place for place, (_, size) in enumerate(units) if seconds >= size)
-    parts: list[str] = []
-    for name, size in units[place : place + 2]:
-        count, seconds = divmod(seconds, size)
-        if count or not parts:
-            parts.append(f"{count} {name}")
-    return " ".join(parts)
