@@ -58,7 +58,7 @@ class History:
         world = World(State(self.log_id, 0))
         for seq, body in enumerate(self.bodies):
             for index, decision in enumerate(body.decisions):
-                yield Moment(world, seq, index, decision)
+                yield Moment(world, seq, index, decision, body.wall_ms)
                 apply(world, decision, (seq, index))
             finish_batch(world, body)
         yield Moment(world, -1, -1, None)

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from policy_kit import deployment
 from whatif_history import Days, drawn
 
+from vaxel_cli.commands.recorded import FromExport
 from vaxel_cli.main import run
 from vaxel_cli.whatif import changes as changing
-from vaxel_cli.whatif.figures import figures, quantile
+from vaxel_cli.whatif.compared import load
+from vaxel_cli.whatif.figures import quantile
 from vaxel_cli.whatif.replayed import Replay
 from vaxel_cli.whatif.told import Story, read
 from vaxel_shared.contracts import wire
+from vaxel_shared.version import ENGINE_VERSION
 
 HOUR_MS = 3_600_000
 
@@ -33,27 +36,33 @@ def plain(decisions: list[wire.Decision]) -> list[tuple[Any, ...]]:
 
 
 @settings(max_examples=12, deadline=None)
-@given(st.integers(0, 10**9), st.integers(1, 160), st.sampled_from((1, 3, 14)))
+@given(
+    st.integers(0, 10**9),
+    st.integers(1, 160),
+    st.sampled_from((1, 3, 14)),
+    st.sampled_from((0, 0, 200, 90_000)),
+)
 def test_unchanged_it_comes_out_as_recorded_to_the_last_decision(
-    seed: int, commands: int, agents: int
+    seed: int, commands: int, agents: int, late_ms: int
 ) -> None:
-    history = drawn(seed, commands, agents)
+    """However late the router was."""
+    history = drawn(seed, commands, agents, late_ms)
     story = read(history.moments(), history.inputs)
     again = Replay(story, story.outside, history.library, (history.log_id, 0)).run()
     assert plain(again.decisions) == plain(story.decisions)
     assert +again.left_out == {}
 
 
-def test_where_the_router_was_late_it_comes_out_nearly_as_recorded() -> None:
-    """Two hundred milliseconds behind: who gets what hardly differs."""
-    history = drawn(7, 300, 14, late_ms=200)
-    story = read(history.moments(), history.inputs)
-    again = Replay(story, story.outside, history.library, (history.log_id, 0)).run()
-    was, now = figures(story.decisions, story.end_ms), figures(again.decisions, story.end_ms)
-    same = sum(now.firsts.get(case) is not None and now.firsts[case].agent_id == one.agent_id
-               for case, one in was.firsts.items())  # fmt: skip
-    assert len(was.firsts) > 30
-    assert same / len(was.firsts) > 0.9
+GOLDEN = Path(__file__).parents[2] / "tests" / "replay" / "golden" / ENGINE_VERSION
+
+
+@pytest.mark.parametrize("folder", sorted(GOLDEN.glob("*/")), ids=lambda folder: folder.name)
+def test_golden_histories_come_out_as_recorded(folder: Path) -> None:
+    past = load(FromExport(folder))
+    for part in past.parts:
+        place = (past.log_id, part.number)
+        again = Replay(part.story, part.story.outside, part.library, place).run()
+        assert plain(again.decisions) == plain(part.story.decisions)
 
 
 @settings(max_examples=8, deadline=None)

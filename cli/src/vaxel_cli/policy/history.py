@@ -26,6 +26,8 @@ class Moment:
     seq: int
     index: int
     decision: wire.Decision | None
+    wall_ms: int = 0
+    """What the router's clock said when it decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def fold(recorded: Recorded, partition: int) -> Iterator[Moment]:
     world = World(State(recorded.log_id, partition))
     for seq, batch in batches(recorded, partition):
         for index, decision in enumerate(batch.decisions):
-            yield Moment(world, seq, index, decision)
+            yield Moment(world, seq, index, decision, batch.wall_ms)
             apply(world, decision, (seq, index))
         finish_batch(world, batch)
     yield Moment(world, -1, -1, None)

@@ -32,7 +32,7 @@ an offer that was made then too is answered as it was; any other as its agent us
 and declining included
 supervisors' acts happen again where the case stands as it did then
 whoever is new is there from the first instant, or with whom they copy
-SLA alerts that would newly come don't come; the router is never away, and delivery is as quick
+SLA alerts that would newly come don't; the router is as late as it was, or not at all
 """.splitlines()
 """What is taken for granted; said with every answer."""
 

@@ -2,7 +2,7 @@
 
 What was recorded of the very same offer or stretch of work is done again, so long after as it was.
 Where it comes otherwise, agents answer as they usually did, and a matter takes the time that it
-took. One command is one batch, and the router is never late.
+took. One command is one batch; the router is as late as it was, or not at all.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from vaxel_cli.whatif.told import (
     After,
     Stint,
     Story,
+    lateness,
     living,
     situation,
 )
@@ -114,7 +115,7 @@ class Replay:
             timer = self.world.next_timer()
             first_ms = self._heap[0][0] if self._heap else end_ms + 1
             if timer is not None and timer[0] <= min(first_ms, end_ms):
-                self._tick(timer[0])
+                self._tick(*timer)
             elif first_ms <= end_ms:
                 at_ms, _, _, act = heappop(self._heap)
                 act(at_ms)
@@ -134,7 +135,7 @@ class Replay:
         made: list[wire.Decision] = []
         finished = False
         while not finished:
-            batch = self._batch(now_ms)
+            batch = self._batch(now_ms, command.id)
             finished = batch.add(item)
             made += self._close(batch)
         for one in made:
@@ -144,16 +145,20 @@ class Replay:
                 return False
         return True
 
-    def _tick(self, now_ms: int) -> None:
+    def _tick(self, now_ms: int, key: str) -> None:
+        kind, _, name = key.partition(":")
+        cause = f"timer:{kind}:{name.partition(':')[2]}"
         done = False
         while not done:
-            batch = self._batch(now_ms)
+            batch = self._batch(now_ms, cause)
             done = batch.tick(now_ms)
             self._close(batch)
 
-    def _batch(self, now_ms: int) -> Batch:
+    def _batch(self, now_ms: int, cause: str) -> Batch:
+        """A record of its own; the router is as late as it was then for the same."""
         self._seq += 1
-        return Batch(self.world, self._library, seq=self._seq, wall_ms=now_ms)
+        wall_ms = now_ms + self._story.late_ms.get(lateness(cause, now_ms), 0)
+        return Batch(self.world, self._library, seq=self._seq, wall_ms=wall_ms)
 
     def _close(self, batch: Batch) -> list[wire.Decision]:
         made = batch.close(engine=ENGINE).decisions

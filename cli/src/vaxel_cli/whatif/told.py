@@ -98,10 +98,17 @@ class Story:
         default_factory=lambda: defaultdict(list)
     )
     """Matter and how many answers it had had → the contact that followed."""
+    late_ms: dict[str, int] = field(default_factory=dict)
+    """How far the router was behind when it decided: by command, or by timer and its instant."""
     refused: int = 0
     """Commands that changed nothing then, and are left out."""
     missing: int = 0
     """Decisions whose command isn't in the log."""
+
+
+def lateness(cause: str, at_ms: int) -> str:
+    """What a delay of the router is known by: a command comes once, a timer again and again."""
+    return f"{cause} {at_ms}" if cause.startswith("timer:") else cause
 
 
 def living(pool: Pool, case_id: str | None) -> Case | None:
@@ -133,7 +140,7 @@ def read(moments: Iterable[Moment], inputs: Iterable[Input]) -> Story:
         if moment.decision is None:
             reader.end(moment.world)
         else:
-            reader.see(moment.world, moment.decision)
+            reader.see(moment.world, moment.decision, moment.wall_ms)
     return reader.story
 
 
@@ -155,7 +162,7 @@ class _Reader:
         """The log's end."""
         self.story.end_ms = world.state.now_ms
 
-    def see(self, world: World, made: wire.Decision) -> None:
+    def see(self, world: World, made: wire.Decision, wall_ms: int) -> None:
         """A decision, and the world just before it."""
         story = self.story
         if not story.begin_ms:
@@ -163,6 +170,8 @@ class _Reader:
         if made.type in UNCHANGED:
             story.refused += 1
             return
+        if wall_ms > made.at_ms:
+            story.late_ms.setdefault(lateness(made.cause, made.at_ms), wall_ms - made.at_ms)
         pool = world.state.pools.get(made.pool) or Pool(made.pool)
         if made.cause not in self._seen and not made.cause.startswith("timer:"):
             self._seen.add(made.cause)
