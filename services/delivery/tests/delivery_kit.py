@@ -238,6 +238,20 @@ def work_queued():
     return decision("work.queued", data)
 
 
+def case_handed_over(to_pool="sales"):
+    handed = {
+        "from_pool": "support", "case_id": CASE, "number": NUMBER, "opened_ms": 1, "since_ms": 2,
+        "conversations": [CONVERSATION], "note_ref": "note/0", "note_sha256": "0", "note_size": 1,
+    }  # fmt: skip
+    contact = {
+        "contact_id": "contact-1", "conversation_key": CONVERSATION, "customer_id": "customer",
+        "channel": "email", "account": "support", "queue": "billing", "received_at_ms": 1,
+        "src": [0, -1], "handed": handed,
+    }  # fmt: skip
+    data = {"to_pool": to_pool, "contacts": ["contact-1"], "contact": contact}
+    return decision("case.handed_over", data)
+
+
 def chat_message(contact_id="contact-1", **changes):
     """A visitor's message in a live chat, as ingest would have written it."""
     plain = {

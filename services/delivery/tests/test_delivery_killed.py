@@ -9,6 +9,7 @@ from delivery_kit import (
     Box,
     Relay,
     Topics,
+    case_handed_over,
     case_opened,
     case_replied,
     interaction,
@@ -121,3 +122,50 @@ async def test_killed_at_any_call_nothing_is_lost_and_no_repeat_goes_unsaid(tmp_
 
 def message_id_of(row):
     return message_id(row["effect_id"], "vaxel.example")
+
+
+async def relay_life(folder, cut):
+    """A case is handed over by a run that is cut, then by one that isn't."""
+    topics = Topics()
+    box = await make_box(folder, topics=topics)
+    await box.decide(case_handed_over())
+    watched(box, cut)
+    killed = False
+    try:
+        await box.work(rounds=2, advance_ms=1_000)
+    except Killed:
+        killed = True
+    await box.store.close()
+    fresh = Topics()
+    fresh.records = topics.records
+    successor = Box(box.settings, topics=fresh, run="run-2")
+    successor.clock.now_ms = box.clock.now_ms + 60_000
+    await successor.outbox.recover(successor.clock.wall_ms())
+    await successor.work(rounds=4, advance_ms=2_000)
+    rows = await successor.rows()
+    await successor.store.close()
+    return killed, topics, rows
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_a_case_is_handed_over_under_one_id_whatever_is_cut(tmp_path, after):
+    cuts = 0
+    for at in range(1, CALLS_MAX):
+        folder = tmp_path / f"relay-{at}"
+        folder.mkdir()
+        killed, topics, rows = await relay_life(folder, Cut(at, after))
+        if not killed:
+            break
+        cuts += 1
+        ((kind, state, done),) = [(r["kind"], r["state"], r["done"]) for r in rows]
+        assert (kind, state, done) == ("relay", "sent", True), at
+        told = [
+            (key, value)
+            for _, key, value, _ in topics.records
+            if value.get("type") == "contact.add"
+        ]
+        assert {value["id"] for _, value in told} == {told[0][1]["id"]}, at
+        assert {key for key, _ in told} == {"sales"}, at
+        assert told[0][1]["data"]["handed"]["hand_over"] == rows[0]["effect_id"]
+        assert ("relay", "sent", None) in topics.results, at
+    assert cuts >= 4

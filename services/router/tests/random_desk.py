@@ -65,6 +65,7 @@ class Traffic:
             self._contact: 30, self._accept: 22, self._decline: 6, self._sent: 8, self._reply: 22,
             self._end: 6, self._move: 6, self._presence: 7, self._alert: 3, self._repeat: 1,
             self._profiles: 1.0, self._publish: 0.3, self._switch: 0.8, self._rest: 2, self._join: 1,
+            self._across: 2,
         }  # fmt: skip
         (kind,) = draw.choices(list(kinds), list(kinds.values()))
         return kind()
@@ -383,6 +384,53 @@ class Traffic:
             data = {"target": self.random.choice(case.merged)}
             return self._act("case.split", case, data)
         return self._act("case.merge", case, {"target": other.id})
+
+    def _across(self) -> bytes:
+        """A case goes to another pool, or one comes from there; and what it says of that."""
+        draw, case = self.random, self._case()
+        gone = [one for one in self.pool.cases.values() if one.handed is not None]
+        if gone and draw.random() < 0.5:
+            about = draw.choice(gone)
+            data: dict[str, Any] = {
+                "hand_over": about.handed.id if about.handed and draw.random() < 0.9 else "other",
+                "state": draw.choice(("taken", "taken", "refused", "closed")),
+                "to_case_id": "there", "to_number": "B-1", "code": "queue_full",
+            }  # fmt: skip
+            return self._command("case.handed", data, case=about.id)
+        if case is None or draw.random() < 0.3:
+            return self._brought()
+        target = {"to_pool": "other"} | draw.choice(({}, {"to_queue": "general"})) | NOTE
+        if draw.random() < 0.5:
+            return self._act("case.transfer", case, target)
+        return self._command("case.transfer", target, kind="supervisor", case=case.id)
+
+    def _brought(self) -> bytes:
+        """What another pool hands over or passes on."""
+        draw = self.random
+        self.serial += 1
+        thread = draw.randint(0, 20)
+        data = {
+            "contact_id": f"mail-{self.serial}",
+            "conversation_key": f"{POOL}|email|support|{thread}",
+            "customer_id": f"customer-{thread}", "channel": draw.choice(("email", "chat", "fax")),
+            "account": "support", "language": "fi", "queue": draw.choice(QUEUES), "priority": 1,
+            "requires": {"skills": {"billing": 2, "unheard-of": 1}, "languages": ["fi"]},
+            "received_at_ms": self.now_ms, "src": [0, -1],
+        }  # fmt: skip
+        if draw.random() < 0.4:
+            data["forwarded"] = {
+                "from_pool": "other",
+                "case_id": "there",
+                "hops": draw.randint(1, 6),
+            }
+        else:
+            data["handed"] = {
+                "from_pool": "other", "case_id": "there", "number": "B-1", "hand_over": f"h{self.serial}",
+                "opened_ms": self.now_ms - 900_000, "since_ms": self.now_ms - 600_000, "bounces": 1,
+                "conversations": [f"{POOL}|email|support|{thread}", f"other|email|sales|{thread}"],
+                **draw.choice(({}, {"to_queue": draw.choice(QUEUES)})), **NOTE,
+            }  # fmt: skip
+        return self._command("contact.add", data, id_=f"relay-{self.serial}")
 
     def _rest(self) -> bytes:
         case, draw = self._case(), self.random

@@ -68,8 +68,11 @@ class Router:
         *,
         publish: bool = True,
         restarts: bool = False,
+        name: str = "support",
+        partition: int = 0,
     ) -> None:
-        self.world = World(State(LOG_ID, 0))
+        self.name, self.partition = name, partition
+        self.world = World(State(LOG_ID, partition))
         self.library: dict[str, Policy] = {}
         self.blobs: dict[str, bytes] = {}
         self.now_ms = START_MS
@@ -113,7 +116,7 @@ class Router:
     ) -> list[wire.Decision]:
         base = {
             "contact_id": name,
-            "conversation_key": f"support|email|support|{conversation or name}",
+            "conversation_key": f"{self.name}|email|support|{conversation or name}",
             "customer_id": "customer",
             "channel": "email",
             "account": "support",
@@ -141,7 +144,7 @@ class Router:
         command = wire.Command(
             id=command_id or f"command-{self.serial}",
             type=type_,
-            pool="support",
+            pool=self.name,
             actor=wire.Actor(kind=kind, id=agent or "somebody"),
             via="test",
             case_id=case,
@@ -211,9 +214,9 @@ class Router:
 
     def replay(self) -> None:
         """The recorded log folds to the same bytes, and restoring it to the same state."""
-        result = replay_partition(LOG_ID, 0, self.work, self.records, self.blobs)
+        result = replay_partition(LOG_ID, self.partition, self.work, self.records, self.blobs)
         assert result.mismatch is None, result.mismatch
-        restored = World(State(LOG_ID, 0))
+        restored = World(State(LOG_ID, self.partition))
         half = len(self.records) // 2
         for record in self.records[:half]:
             apply_batch(restored, wire.decode_batch(record.body), record.seq)
@@ -225,7 +228,7 @@ class Router:
     # What tests ask
 
     def pool(self) -> states.Pool:
-        return self.world.state.pools["support"]
+        return self.world.state.pools[self.name]
 
     def last(self, type_: str) -> wire.Decision:
         return next(d for d in reversed(self.decisions) if d.type == type_)

@@ -72,6 +72,10 @@ REFUSALS = {
     "not_supported": "this isn't supported",
     "not_allowed": "the role doesn't allow it",
     "bounce_limit": "it was handed on as often as it may be; keep it, or escalate it",
+    "handed_over": "it lives in another pool now",
+    "unknown_pool": "there is no such pool, or it has no policy yet",
+    "channel_not_served": "nobody in that pool takes this channel",
+    "queue_full": "as much waits or is open there as may",
     "unknown_presence": "the policy knows no presence of this name",
     "invalid_data": "the command holds data that make no sense",
 }

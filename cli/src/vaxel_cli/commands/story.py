@@ -182,6 +182,12 @@ def _waiting(data: Data, _who: str) -> str:
     return f"waits for the {str(data.get('waits_for')).replace('_', ' ')}" + _because(data)
 
 
+def _handed_over(data: Data, _who: str) -> str:
+    if data.get("to_number"):
+        return f"is {data['to_number']} in pool {data.get('to_pool')} now"
+    return f"handed over to pool {data.get('to_pool')}"
+
+
 def _merged(data: Data, _who: str) -> str:
     return f"went into {data.get('into_number')}" + _because(data)
 
@@ -213,6 +219,7 @@ _SENTENCES: dict[str, Callable[[Data, str], str]] = {
     "work.stepped": _stepped,
     "work.escalated": _escalated,
     "case.merged": _merged,
+    "case.handed_over": _handed_over,
     "case.split": _split,
     "work.assigned": _assigned,
     "work.suspended": _suspended,

@@ -69,6 +69,37 @@ class Rule(Contract):
     at: str
 
 
+class Handed(Contract):
+    """A case that comes from another pool, whose router ended it there with this."""
+
+    from_pool: str
+    case_id: str
+    number: str
+    """What the customer knows the case by."""
+    hand_over: str | None = None
+    """The effect by which it was handed over: what the answer names."""
+    to_queue: str | None = None
+    """The queue that somebody named; left out, one of that name or the pool's first."""
+    opened_ms: int
+    since_ms: int
+    """The age of its work."""
+    bounces: int = 0
+    conversations: list[str]
+    note_ref: str
+    note_sha256: str
+    note_size: int
+
+
+class Forwarded(Contract):
+    """A contact that another pool passes on: its conversation's case had been handed over."""
+
+    from_pool: str
+    case_id: str
+    """The first case that was handed over."""
+    hops: int
+    """How often it was passed on."""
+
+
 class ContactAdd(Contract):
     """An interaction, handed to the router."""
 
@@ -91,6 +122,9 @@ class ContactAdd(Contract):
     begin_ms: int | None = None
     """When its work begins, where that is in the future."""
     rule: Rule | None = None
+    handed: Handed | None = None
+    """Not new: a case that another pool hands over."""
+    forwarded: Forwarded | None = None
 
 
 class ContactEnd(Contract):
@@ -151,7 +185,7 @@ class CaseSuspend(Contract):
 
 
 class CaseTransfer(Contract):
-    """To an agent, a queue or another pool; needs a note."""
+    """To an agent, a queue or another pool (there perhaps to a queue); needs a note."""
 
     to_agent: str | None = None
     to_queue: str | None = None
@@ -159,6 +193,17 @@ class CaseTransfer(Contract):
     note_ref: str
     note_sha256: str
     note_size: int
+
+
+class CaseHanded(Contract):
+    """What the other pool says of a case that was handed over to it."""
+
+    hand_over: str
+    state: Literal["taken", "refused", "closed"]
+    code: str | None = None
+    """Why it was refused."""
+    to_case_id: str | None = None
+    to_number: str | None = None
 
 
 class CaseEscalate(Contract):
@@ -255,8 +300,8 @@ class DeliveryResult(Contract):
     """What became of an effect."""
 
     effect_id: str
-    effect: Literal["offer", "reply", "notice", "assigned", "ended"]
-    """``assigned`` and ``ended`` are what an agent's tool is told."""
+    effect: Literal["offer", "reply", "notice", "assigned", "ended", "relay"]
+    """``assigned`` and ``ended`` are what an agent's tool is told, ``relay`` another pool."""
     state: Literal["sent", "failed", "unknown"]
     code: str | None = None
     offer_id: str | None = None
@@ -311,6 +356,7 @@ DATA: dict[str, type[Contract]] = {
     "case.resume": CaseOutcome,
     "case.wait": CaseWait,
     "case.transfer": CaseTransfer,
+    "case.handed": CaseHanded,
     "case.escalate": CaseEscalate,
     "case.assign": CaseAssign,
     "case.consult": CaseLink,

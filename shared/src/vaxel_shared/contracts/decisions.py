@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from vaxel_shared.contracts.base import Contract
-from vaxel_shared.contracts.commands import AgentProfile, Requires, Rule
+from vaxel_shared.contracts.commands import AgentProfile, ContactAdd, Handed, Requires, Rule
 
 BATCH_TYPE = "vaxel.decisions.batch.v1"
 """The CloudEvents type of a record of ``vaxel.decisions``."""
@@ -159,6 +159,26 @@ class CaseContact(Contract):
     missing: list[str] = Field(default_factory=list)
     rule: Rule | None = None
     reason: str | None = None
+    code: str | None = None
+    """Why another pool didn't take it."""
+    handed: Handed | None = None
+    """It comes from another pool."""
+
+
+class HandedFrom(Contract):
+    """The case of another pool that this one goes on with."""
+
+    pool: str
+    case_id: str
+    hand_over: str
+
+
+class CaseClosed(Contract):
+    """Over: the next contact opens another case."""
+
+    reason: str | None = None
+    handed: HandedFrom | None = None
+    """Where it came from, which is to hear of it."""
 
 
 class CaseResolved(Contract):
@@ -400,10 +420,17 @@ class InputRejected(Contract):
 
 
 class CaseHandedOver(Contract):
-    """The case goes on in another pool with these contacts."""
+    """The case goes on in another pool with these contacts; then, as which case."""
 
     to_pool: str
     contacts: list[str]
+    number: str | None = None
+    since_ms: int | None = None
+    bounces: int | None = None
+    contact: ContactAdd | None = None
+    """What the other pool is to be told; left out once it has taken the case."""
+    to_case_id: str | None = None
+    to_number: str | None = None
 
 
 class ContactForwarded(Contract):
@@ -411,6 +438,8 @@ class ContactForwarded(Contract):
 
     contact_id: str
     to_pool: str
+    contact: ContactAdd | None = None
+    """What the other pool is to be told."""
 
 
 DATA: dict[str, type[Contract]] = {
@@ -426,7 +455,7 @@ DATA: dict[str, type[Contract]] = {
     "case.noted": CaseNoted,
     "case.waiting": CaseWaiting,
     "case.resolved": CaseResolved,
-    "case.closed": Reason,
+    "case.closed": CaseClosed,
     "case.merged": CaseMerged,
     "case.split": CaseSplit,
     "case.handed_over": CaseHandedOver,

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["offer", "reply", "notice", "assigned", "ended"]
+Kind = Literal["offer", "reply", "notice", "assigned", "ended", "relay"]
 State = Literal["pending", "sending", "sent", "failed", "unknown", "dropped"]
 
 PAUSE_MS_MIN = 1_000
@@ -28,6 +28,7 @@ GIVE_UP_MS: dict[Kind, int] = {
     "notice": 14_400_000,  # a later "we have your message" only confuses
     "assigned": 86_400_000,  # news of a day ago is no news
     "ended": 86_400_000,
+    "relay": 2_592_000_000,  # as long as logs are kept: a case that is on its way is nowhere else
 }
 """How long after the first attempt an effect is tried again."""
 

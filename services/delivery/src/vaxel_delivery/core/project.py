@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from vaxel_delivery.core.effects import HOOK, Effect, Kind, hook_lane, lane_of
+from vaxel_delivery.core.relays import relayed
 from vaxel_delivery.core.routes import MAIL_ONLY, Routes, to_customer
 from vaxel_shared import ids
 from vaxel_shared.config.connectors import HookEvent
@@ -120,6 +121,9 @@ def changes(place: Place, batch: Batch) -> list[Change]:
         handle = _HANDLERS.get(decision.type)
         try:
             found += handle(place, index, decision) if handle is not None else []
+            if decision.type in _RELAYED:
+                effect = relayed(_effect_id(place, index), decision)
+                found += [_effect(place, index, effect)] if effect is not None else []
         except (ValidationError, _Absent):
             found.append(Unreadable(decision.type, index))
     return found
@@ -328,6 +332,7 @@ _HANDLERS: dict[str, Callable[[Place, int, Decision], list[Change]]] = {
     "case.reopened": _contact,
     "case.closed": _closed,
     "case.merged": _closed,
+    "case.handed_over": _closed,
     "case.replied": _replied,
     "work.queued": _queued,
     "offer.made": _offer_made,
@@ -340,3 +345,16 @@ _HANDLERS: dict[str, Callable[[Place, int, Decision], list[Change]]] = {
     "work.cancelled": _work_ended,
     "work.abandoned": _work_ended,
 }
+
+_RELAYED = frozenset(
+    {
+        "case.handed_over",
+        "contact.forwarded",
+        "case.opened",
+        "case.joined",
+        "case.reopened",
+        "case.closed",
+        "command.refused",
+    }
+)
+"""What another pool may have to hear of."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from vaxel_delivery.core.effects import HOOK, LOG, Outcome
 from vaxel_delivery.shell.gate import Gate
 from vaxel_delivery.shell.publish import Publisher
+from vaxel_shared.contracts.commands import Command
 from vaxel_shared.contracts.interaction import Interaction
 from vaxel_shared.errors import Poison, Retryable
 from vaxel_shared.obs.logging import get_logger
@@ -51,15 +52,21 @@ class Carriers:
 
 
 class LogSender:
-    """Says something by appending it: on the log it is said, because the widget reads the log."""
+    """Says something by appending it: on the log it is said, because whom it is for reads the log.
+
+    A customer's widget does, and the router, for another pool.
+    """
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
 
-    async def send(self, message: Interaction) -> Outcome:
+    async def send(self, message: Interaction | Command) -> Outcome:
         """See :class:`Sends`; after a failed append nobody knows whether it is there."""
         try:
-            await self._publisher.say(message)
+            if isinstance(message, Command):
+                await self._publisher.ask(message)
+            else:
+                await self._publisher.say(message)
         except Poison as error:
             return Outcome("refused", error.code)
         except Retryable:

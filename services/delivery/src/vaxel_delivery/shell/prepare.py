@@ -10,17 +10,23 @@ from vaxel_delivery.config import Files
 from vaxel_delivery.core.addresses import BadAddress
 from vaxel_delivery.core.effects import HOOK, LOG, MAIL, Effect
 from vaxel_delivery.core.mails import OfferFacts
+from vaxel_delivery.core.relays import command_of
 from vaxel_delivery.shell.chatting import Chatting
 from vaxel_delivery.shell.lookups import Lookups, Withheld
 from vaxel_delivery.shell.mailing import Mailing
 from vaxel_delivery.shell.posting import Posting
-from vaxel_delivery.shell.ready import Prepared
+from vaxel_delivery.shell.ready import Prepared, Ready
 from vaxel_delivery.shell.store import Store
 from vaxel_shared.blobs import BlobStore
 from vaxel_shared.crypto.keys import Keyring
 from vaxel_shared.errors import Poison
 
 Build = Callable[[Effect, int], Awaitable[Prepared]]
+
+
+async def _relay(effect: Effect, _now_ms: int) -> Prepared:
+    """What another pool is told: it is all there."""
+    return Ready(command_of(effect))
 
 
 class Preparer:
@@ -44,6 +50,7 @@ class Preparer:
             (MAIL, "notice"): mailing.notice,
             (LOG, "reply"): chatting.reply,
             (LOG, "notice"): chatting.notice,
+            (LOG, "relay"): _relay,
         }
 
     async def prepare(self, effect: Effect, now_ms: int) -> Prepared:

@@ -9,7 +9,7 @@ import { failed } from "./problems.js";
 import { slaChips, statusChip } from "./timeline.js";
 import { t } from "./words.js";
 
-const STATUSES = ["open", "waiting_customer", "waiting_third_party", "waiting_internal", "resolved", "merged", "closed"];
+const STATUSES = ["open", "waiting_customer", "waiting_third_party", "waiting_internal", "resolved", "merged", "handed_over", "closed"];
 
 export function open(box, place, app) {
   let number = place.rest[0] ?? null;

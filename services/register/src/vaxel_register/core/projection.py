@@ -206,8 +206,9 @@ def _contact(decision: Decision, position: Position) -> list[Change]:
     if contact_id is not None:
         values = {"contact_id": contact_id, "case_id": case_id, "at_ms": decision.at_ms}
         changes.append(Change("contacts", (contact_id,), values, "insert"))
-    if conversation is not None:
-        changes.append(owned(case_id, position, [conversation]))
+    brought = (data.get("handed") or {}).get("conversations") or []
+    if mine := list(dict.fromkeys([*brought, *([conversation] if conversation else [])])):
+        changes.append(owned(case_id, position, mine))
     return changes
 
 
@@ -241,6 +242,13 @@ def _merged(decision: Decision, position: Position) -> list[Change]:
     if into is not None and keys:
         changes.append(owned(into, position, keys, decision.case_id))
     return changes
+
+
+def _handed_over(decision: Decision, position: Position) -> list[Change]:
+    """It lives in another pool; its number leads to the case there, once that is known."""
+    there = _given({"linked_case_id": decision.data.get("to_case_id")}, "linked_case_id")
+    values = {"status": "handed_over", "agent_id": None, "wake_ms": None}
+    return _case(decision, position, **values, **there)
 
 
 def _split(decision: Decision, position: Position) -> list[Change]:
@@ -390,7 +398,7 @@ _HANDLERS: dict[str, Handler] = {
     "case.waiting": _waiting,
     "case.resolved": _status("resolved"),
     "case.closed": _status("closed"),
-    "case.handed_over": _status("closed"),
+    "case.handed_over": _handed_over,
     "case.merged": _merged,
     "case.split": _split,
     "work.queued": _queued,

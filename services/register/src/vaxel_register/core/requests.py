@@ -36,6 +36,7 @@ Status = Literal[
     "resolved",
     "closed",
     "merged",
+    "handed_over",
 ]
 
 
@@ -133,16 +134,19 @@ class Resume(Write):
 
 
 class Transfer(Write):
-    """To an agent or a queue, with a note for whoever gets it."""
+    """To an agent, a queue or another pool, with a note for whoever gets it."""
 
     to_agent: Name | None = None
-    to_queue: Name | None = None
+    to_queue: Name | None = Field(default=None, description="With `to_pool`: a queue there.")
+    to_pool: Name | None = None
     note: str = Field(min_length=1, max_length=NOTE_CHARS_MAX)
 
     @model_validator(mode="after")
     def _one_target(self) -> Transfer:
-        if (self.to_agent is None) == (self.to_queue is None):
-            raise ValueError("name exactly one of to_agent and to_queue")
+        if self.to_pool is not None and self.to_agent is not None:
+            raise ValueError("in another pool only a queue can be named, not an agent")
+        if self.to_pool is None and (self.to_agent is None) == (self.to_queue is None):
+            raise ValueError("name exactly one of to_agent and to_queue, or to_pool")
         return self
 
 

@@ -62,7 +62,7 @@ def data_of(request: requests.Request, stored: Stored | None) -> tuple[str, dict
             data |= {"wake_ms": _ms(request.wake_at), "queue": request.queue}
         case requests.Transfer():
             kind, data = "case.transfer", _named("note", stored)
-            data |= {"to_agent": request.to_agent, "to_queue": request.to_queue}
+            data |= request.model_dump(include={"to_agent", "to_queue", "to_pool"})
         case requests.Escalate():
             kind, data = "case.escalate", {"tier": request.tier, "reason": request.reason}
             data["since_ms"] = _ms(request.since)

@@ -16,7 +16,7 @@ from vaxel_shared.contracts.wire import Command
 def reply(step: Step, command: Command) -> None:
     """``case.reply``: accepted here, sent by delivery; ``then`` says what follows."""
     case, data = step.case(command), command.data
-    _require(data, "body_ref", "body_sha256", "body_size")
+    require(data, "body_ref", "body_sha256", "body_size")
     if case.status == "resolved":
         raise Refused("wrong_state", {"status": case.status})
     work = step.owned_work(command, case)
@@ -54,11 +54,12 @@ def reply(step: Step, command: Command) -> None:
 def note(step: Step, command: Command) -> None:
     """``case.note``: never seen by a customer."""
     case = step.case(command)
-    _require(command.data, "note_ref", "note_sha256", "note_size")
-    _noted(step, command, case)
+    require(command.data, "note_ref", "note_sha256", "note_size")
+    noted(step, command, case)
 
 
-def _noted(step: Step, command: Command, case: Case) -> None:
+def noted(step: Step, command: Command, case: Case) -> None:
+    """The note that came with a command."""
     data = command.data
     step.emit(
         "case.noted",
@@ -123,16 +124,23 @@ def end_wrap_up(step: Step, work: Work) -> None:
         match_agent(step, freed)
 
 
-def close(step: Step, case: Case) -> None:
+def close(step: Step, case: Case, reason: str = "reopen_time_over") -> None:
     """The time to reopen is over; a wrap-up that lasts longer ends with it."""
     freed = None
     if case.work_id is not None:
         freed = close_work(step, step.pool.works[case.work_id], "case_closed")
     for merged in _all_merged(step, case):
-        step.emit("case.closed", case_id=merged, reason="merged_case_closed")
-    step.emit("case.closed", case_id=case.id, reason="reopen_time_over")
+        _closed(step, step.pool.cases[merged], "merged_case_closed")
+    _closed(step, case, reason)
     if freed is not None:
         match_agent(step, freed)
+
+
+def _closed(step: Step, case: Case, reason: str) -> None:
+    """A case is over, which the pool that it came from is to hear."""
+    origin = case.origin
+    there = origin and {"pool": origin.pool, "case_id": origin.case_id, "hand_over": origin.id}
+    step.emit("case.closed", case_id=case.id, reason=reason, handed=there)
 
 
 def _all_merged(step: Step, case: Case) -> list[str]:
@@ -211,9 +219,7 @@ def transfer(step: Step, command: Command) -> None:
     case, data = step.case(command), command.data
     if case.status != "open":
         raise Refused("wrong_state", {"status": case.status})
-    _require(data, "note_ref", "note_sha256", "note_size")
-    if data.get("to_pool") is not None:
-        raise Refused("not_supported", {"to_pool": data["to_pool"]})
+    require(data, "note_ref", "note_sha256", "note_size")
     to_agent, to_queue = data.get("to_agent"), data.get("to_queue")
     if (to_agent is None) == (to_queue is None):
         raise Refused("invalid_data", {"one_of": ["to_agent", "to_queue"]})
@@ -227,7 +233,7 @@ def transfer(step: Step, command: Command) -> None:
     if to_agent is not None and to_agent == work.agent_id:
         raise Refused("invalid_data", {"to_agent": to_agent})
     bounces = hand_on(step, work, command.actor.kind)
-    _noted(step, command, case)
+    noted(step, command, case)
     bar_ms = step.policy.offer.bar_after_decline_ms if step.policy is not None else 0
     wait_ms = step.policy.sticky_wait_ms if step.policy is not None else 0
     since_ms, holder = work.since_ms, work.agent_id
@@ -342,7 +348,8 @@ def assign(step: Step, command: Command) -> None:
         match_agent(step, freed)
 
 
-def _require(data: dict[str, object], *names: str) -> None:
+def require(data: dict[str, object], *names: str) -> None:
+    """Raises Refused where one of these isn't said."""
     missing = [name for name in names if data.get(name) is None]
     if missing:
         raise Refused("invalid_data", {"missing": missing})

@@ -6,7 +6,7 @@ from typing import Any
 
 from vaxel_router.core.cases import resolve_case
 from vaxel_router.core.detours import refuses
-from vaxel_router.core.limits import SUSPEND_MS_MAX
+from vaxel_router.core.limits import HOPS_MAX, SUSPEND_MS_MAX
 from vaxel_router.core.numbers import case_number
 from vaxel_router.core.queueing import close_work, match_agent, match_work, queue_work
 from vaxel_router.core.state import Case
@@ -24,24 +24,56 @@ REQUIRED = (
 def add(step: Step, command: Command) -> None:
     """``contact.add``: join the conversation's case, reopen it, or open another."""
     data = command.data
-    missing = [name for name in REQUIRED if name not in data]
-    if missing:
-        raise Refused("invalid_data", {"missing": missing})
-    if (wrong := fault(data.get("requires", {}))) is not None:
-        raise Refused("invalid_data", {"requires": wrong})
-    case = _known_case(step, data)
+    check(data)
+    case = known_case(step, data)
+    if case is not None and case.handed is not None and forward(step, data, case):
+        return
+    if case is None and data.get("forwarded") is not None and forward(step, data, None):
+        return
     if case is None and ids.case_id(data["contact_id"]) in step.pool.cases:
         step.emit("command.repeated", case_id=ids.case_id(data["contact_id"]))
     elif case is None:
         _open(step, data)
     elif case.status == "open":
-        said = _contact(case.number, data)
+        said = facts(case.number, data)
         step.emit("case.joined", case_id=case.id, work_id=case.work_id, **said)
     else:
         _reopen(step, case, data)
 
 
-def _known_case(step: Step, data: dict[str, Any]) -> Case | None:
+def check(data: dict[str, Any]) -> None:
+    """Raises Refused where a contact lacks something, or asks for what no contact may."""
+    missing = [name for name in REQUIRED if name not in data]
+    if missing:
+        raise Refused("invalid_data", {"missing": missing})
+    if (wrong := fault(data.get("requires", {}))) is not None:
+        raise Refused("invalid_data", {"requires": wrong})
+
+
+def forward(step: Step, data: dict[str, Any], case: Case | None) -> bool:
+    """Pass a contact on to the pool where its case lives; without one, back to who sent it.
+
+    False: it has come too far already, and is taken here.
+    """
+    before = data.get("forwarded")
+    hops = before["hops"] + 1 if before is not None else 1
+    if hops > HOPS_MAX:
+        return False
+    assert before is not None or case is not None, "what nobody forwarded has a case here"
+    handed = case.handed if case is not None else None
+    first = before["case_id"] if before is not None else case.id if case is not None else ""
+    on = {"from_pool": step.pool.name, "case_id": first, "hops": hops}
+    step.emit(
+        "contact.forwarded",
+        case_id=case.id if case is not None else None,
+        contact_id=data["contact_id"],
+        to_pool=handed.pool if handed is not None else before["from_pool"] if before else None,
+        contact={name: it for name, it in data.items() if it is not None} | {"forwarded": on},
+    )
+    return True
+
+
+def known_case(step: Step, data: dict[str, Any]) -> Case | None:
     """The conversation's case, unless it was resolved too long ago."""
     case = step.pool.cases.get(step.pool.conversations.get(data["conversation_key"], ""))
     if case is None or case.resolved_ms is None or step.policy is None:
@@ -50,7 +82,7 @@ def _known_case(step: Step, data: dict[str, Any]) -> Case | None:
     return None if expired else case
 
 
-def _contact(number: str, data: dict[str, Any]) -> dict[str, Any]:
+def facts(number: str, data: dict[str, Any]) -> dict[str, Any]:
     """What every decision about a contact says of it."""
     return {
         "number": number,
@@ -59,23 +91,27 @@ def _contact(number: str, data: dict[str, Any]) -> dict[str, Any]:
         "channel": data["channel"],
         "account": data["account"],
         "received_at_ms": data["received_at_ms"],
-        "src": data["src"],
+        "src": None if "forwarded" in data else data["src"],
         "automatic": data.get("automatic") or None,
     }
 
 
+def next_number(step: Step) -> str:
+    """The number that the pool's next case gets."""
+    letter = step.policy.letter if step.policy is not None else step.pool.name[:1].upper()
+    return case_number(letter, step.world.state.log_id, step.pool.counter + 1)
+
+
 def _open(step: Step, data: dict[str, Any]) -> None:
     """A new case; where the conversation had one that is closed, linked to it."""
-    pool = step.pool
-    letter = step.policy.letter if step.policy is not None else pool.name[:1].upper()
-    number = case_number(letter, step.world.state.log_id, pool.counter + 1)
+    pool, number = step.pool, next_number(step)
     case_id = ids.case_id(data["contact_id"])
     key = data["conversation_key"]
     linked = pool.conversations.get(key) or pool.closed.get(key) or _claimed(step, data)
     step.emit(
         "case.opened",
         case_id=case_id,
-        **_contact(number, data),
+        **facts(number, data),
         customer_id=data["customer_id"],
         language=data.get("language", "und"),
         queue=data["queue"],
@@ -132,7 +168,7 @@ def _reopen(step: Step, case: Case, data: dict[str, Any]) -> None:
     if case.work_id is not None:
         freed = close_work(step, step.pool.works[case.work_id], "customer_answered")
     step.emit(
-        "case.reopened", case_id=case.id, **_contact(case.number, data), reason="customer_answered"
+        "case.reopened", case_id=case.id, **facts(case.number, data), reason="customer_answered"
     )
     wait_ms = step.policy.sticky_wait_ms if step.policy is not None else 0
     work = queue_work(

@@ -59,11 +59,14 @@ def is_full(step: Step, name: str) -> bool:
     return limit is not None and step.world.waiting_in(step.pool, name) >= limit.waiting
 
 
-def refuses(step: Step, asked: Case) -> bool:
-    """Whether a new case can't be taken: the pool, its queue, or where that sends it, is full."""
+def refuses(step: Step, asked: Case, beside: int = 0) -> bool:
+    """Whether a new case can't be taken: the pool, its queue, or where that sends it, is full.
+
+    ``beside``: so many cases more than there are, such as itself where it isn't opened yet.
+    """
     limits, pool = step.policy.limits if step.policy is not None else None, step.pool
     if limits is not None:
-        if limits.cases is not None and len(pool.cases) > limits.cases:
+        if limits.cases is not None and len(pool.cases) + beside > limits.cases:
             return True
         if limits.waiting is not None and step.world.waiting_in(pool, None) >= limits.waiting:
             return True

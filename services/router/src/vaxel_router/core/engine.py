@@ -15,7 +15,7 @@ from typing import Any
 from vaxel_router.core import (
     alerts,
     cases,
-    contacts,
+    handing,
     merging,
     offers,
     presence,
@@ -35,7 +35,7 @@ from vaxel_shared.contracts import wire
 Handler = Callable[[Step, wire.Command], None]
 
 HANDLERS: dict[str, Handler] = {
-    "contact.add": contacts.add,
+    "contact.add": handing.add,
     "offer.accept": offers.accept,
     "offer.decline": offers.decline,
     "case.reply": cases.reply,
@@ -43,7 +43,8 @@ HANDLERS: dict[str, Handler] = {
     "case.resolve": cases.resolve,
     "case.reopen": cases.reopen,
     "case.wait": cases.wait,
-    "case.transfer": cases.transfer,
+    "case.transfer": handing.transfer,
+    "case.handed": handing.answered,
     "case.escalate": cases.escalate,
     "case.assign": cases.assign,
     "case.merge": merging.merge,
@@ -55,7 +56,7 @@ HANDLERS: dict[str, Handler] = {
     "policy.publish": roster.publish_policy,
     "switch.set": switches.set_switch,
     "sla.alert": alerts.sla_alert,
-    "delivery.result": offers.delivery_result,
+    "delivery.result": handing.delivery_result,
 }
 
 
@@ -232,6 +233,8 @@ def _is_old_contact(world: World, command: wire.Command) -> bool:
     if command.type != "contact.add":
         return False
     data: dict[str, Any] = command.data
+    if "handed" in data or "forwarded" in data:  # not of our own input
+        return False
     age_ms = world.state.now_ms - int(data.get("received_at_ms", world.state.now_ms))
     partition, offset = data["src"]
     return age_ms > MEMORY_DAYS * DAY_MS and offset <= world.state.sources.get(str(partition), -1)

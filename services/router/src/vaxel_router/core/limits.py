@@ -46,6 +46,9 @@ REJECTIONS_MAX = 50
 
 REJECTIONS_NEAREST = 5
 
+HOPS_MAX = 6
+"""How often a contact is passed on from pool to pool before it is taken where it is."""
+
 MEMORY_DAYS = 8
 """How long command ids are remembered, in days on which anything was applied: past every
 provider's retries (SendGrid 3 d, mail 5 d), and past an outage of any length."""

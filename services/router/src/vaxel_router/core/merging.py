@@ -20,7 +20,7 @@ def merge(step: Step, command: Command) -> None:
     target = _named(step, command)
     if target.id == case.id:
         raise Refused("invalid_data", {"target": target.id})
-    if case.status == "closed" or target.status == "resolved":
+    if case.status == "closed" or target.status in ("resolved", "handed_over"):
         raise Refused("wrong_state", {"status": target.status})
     both = len(case.conversations) + len(target.conversations)
     if len(target.merged) >= MERGED_MAX or both > CONVERSATIONS_PER_CASE_MAX:

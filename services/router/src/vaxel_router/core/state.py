@@ -88,6 +88,28 @@ class Agent(msgspec.Struct, gc=False, omit_defaults=True):
         return "offers_full" if full else ""
 
 
+class Handed(msgspec.Struct, gc=False, omit_defaults=True):
+    """Where a case went: to another pool, which answers by ``id``, and as which case there."""
+
+    id: str
+    pool: str
+    since_ms: int
+    """The age that its work had."""
+    bounces: int = 0
+    agent: str | None = None
+    """Who had it."""
+    case_id: str | None = None
+    number: str | None = None
+
+
+class Origin(msgspec.Struct, gc=False):
+    """The case of another pool that a case goes on with."""
+
+    id: str
+    pool: str
+    case_id: str
+
+
 class Case(msgspec.Struct, gc=False, omit_defaults=True):
     """What people see. ``status``: open, waiting_customer, waiting_third_party, …, resolved."""
 
@@ -121,6 +143,9 @@ class Case(msgspec.Struct, gc=False, omit_defaults=True):
     """What its contact asked for besides skills and languages."""
     due_ms: int | None = None
     """When an SLA clock said that a promise is due, until somebody answers."""
+    handed: Handed | None = None
+    """It lives in another pool; its status is ``handed_over``."""
+    origin: Origin | None = None
 
 
 class Switch(msgspec.Struct, gc=False):

@@ -208,6 +208,9 @@ class Step:
         case = self.living(self.pool.cases.get(command.case_id or ""))
         if case is None:
             raise Refused("unknown_case")
+        if case.handed is not None:
+            there = {"to_pool": case.handed.pool, "number": case.handed.number}
+            raise Refused("handed_over", {name: it for name, it in there.items() if it})
         return case
 
     def living(self, case: Case | None) -> Case | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from vaxel_router.core import wants
 from vaxel_router.core.limits import CLOSED_LINKS_MAX, CONVERSATIONS_PER_CASE_MAX
-from vaxel_router.core.state import Case, Pool, World
+from vaxel_router.core.state import Case, Handed, Origin, Pool, World
 from vaxel_router.core.written.common import Handler, Place, case_id_of, lease
+from vaxel_shared import ids
 from vaxel_shared.contracts.wire import Decision
 
 
 def _case_opened(world: World, pool: Pool, decision: Decision, place: Place) -> None:
     data, requires = decision.data, decision.data["requires"]
+    handed = data.get("handed")
     case = Case(
         id=case_id_of(decision),
         number=data["number"],
@@ -25,7 +29,7 @@ def _case_opened(world: World, pool: Pool, decision: Decision, place: Place) -> 
         # In order, as a snapshot gives them back: decisions repeat them byte for byte.
         skills=dict(sorted(requires.get("skills", {}).items())),
         languages=list(requires.get("languages", [])),
-        opened_ms=decision.at_ms,
+        opened_ms=decision.at_ms if handed is None else min(handed["opened_ms"], decision.at_ms),
         last_contact_id=data["contact_id"],
         last_contact_seq=place[0],
         automatic=data.get("automatic", False),
@@ -42,7 +46,7 @@ def _case_joined(world: World, pool: Pool, decision: Decision, place: Place) -> 
 
 def _case_reopened(world: World, pool: Pool, decision: Decision, place: Place) -> None:
     case = pool.cases[case_id_of(decision)]
-    case.status, case.resolved_ms = "open", None
+    case.status, case.resolved_ms, case.handed = "open", None, None
     world.disarm(f"close:{pool.name}:{case.id}")
     world.disarm(f"wake:{pool.name}:{case.id}")
     if decision.data.get("contact_id") is not None:
@@ -50,17 +54,26 @@ def _case_reopened(world: World, pool: Pool, decision: Decision, place: Place) -
 
 
 def _note_contact(world: World, pool: Pool, case: Case, decision: Decision, place: Place) -> None:
-    data = decision.data
+    data, handed = decision.data, decision.data.get("handed")
     case.last_contact_id, case.last_contact_seq = data["contact_id"], place[0]
-    conversation = data["conversation_key"]
-    room = len(case.conversations) < CONVERSATIONS_PER_CASE_MAX
-    if conversation not in case.conversations and room:
-        case.conversations.append(conversation)
-        pool.conversations[conversation] = case.id
-        pool.closed.pop(conversation, None)
-    partition, offset = data["src"]
-    sources = world.state.sources
-    sources[str(partition)] = max(offset, sources.get(str(partition), -1))
+    if handed is not None:
+        case.origin = Origin(handed["hand_over"], handed["from_pool"], handed["case_id"])
+    told = handed["conversations"] if handed is not None else []
+    for conversation in (*told, data["conversation_key"]):
+        room = len(case.conversations) < CONVERSATIONS_PER_CASE_MAX
+        if conversation not in case.conversations and room:
+            case.conversations.append(conversation)
+            pool.conversations[conversation] = case.id
+            pool.closed.pop(conversation, None)
+    _count_source(world, data)
+
+
+def _count_source(world: World, data: dict[str, Any]) -> None:
+    """How far contacts were applied; of what came by way of another pool it says nothing."""
+    if (src := data.get("src")) is not None:
+        partition, offset = src
+        sources = world.state.sources
+        sources[str(partition)] = max(offset, sources.get(str(partition), -1))
 
 
 def _case_replied(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
@@ -109,6 +122,28 @@ def _case_merged(world: World, pool: Pool, decision: Decision, _place: Place) ->
         into.last_contact_id, into.last_contact_seq = case.last_contact_id, case.last_contact_seq
 
 
+def _case_handed_over(world: World, pool: Pool, decision: Decision, place: Place) -> None:
+    case, data = pool.cases[case_id_of(decision)], decision.data
+    if "contact" not in data:  # the other pool has it, and as which case
+        assert case.handed is not None, "only what was handed over is taken"
+        case.handed.case_id, case.handed.number = data["to_case_id"], data["to_number"]
+        return
+    assert case.work_id is None, "what is handed over has no work of its own"
+    case.status, case.due_ms = "handed_over", None
+    case.handed = Handed(
+        id=ids.effect_id(world.state.log_id, world.state.partition, *place),
+        pool=data["to_pool"],
+        since_ms=data["since_ms"],
+        bounces=data.get("bounces", 0),
+        agent=decision.agent_id,
+    )
+
+
+def _contact_forwarded(world: World, _pool: Pool, decision: Decision, _place: Place) -> None:
+    if decision.data["contact"].get("forwarded", {}).get("hops") == 1:
+        _count_source(world, decision.data["contact"])
+
+
 def _case_split(_world: World, pool: Pool, decision: Decision, _place: Place) -> None:
     case = pool.cases[case_id_of(decision)]
     out_of = pool.cases[decision.data["out_of"]]
@@ -146,5 +181,7 @@ HANDLERS: dict[str, Handler] = {
     "case.closed": _case_closed,
     "case.merged": _case_merged,
     "case.split": _case_split,
+    "case.handed_over": _case_handed_over,
+    "contact.forwarded": _contact_forwarded,
 }
 """Type of a decision → what it changes."""
