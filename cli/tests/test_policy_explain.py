@@ -152,7 +152,7 @@ def test_by_number_and_in_words(history, told):
     assert "2 agents, 1 could take it; step billing[0] (routing.yaml:" in said
     assert "a01          chosen: answered this customer last: no; in tier" in said
     assert "a02          not in a tier that this step reaches (tier 2, tiers 1)" in said
-    assert "in 600 s (billing[1]): could take it; a01 would still be before" in said
+    assert "in 10 min (billing[1]): could take it; a01 would still be before" in said
     assert "in tier 1: could take it" in said
 
 

@@ -10,6 +10,7 @@ import click
 from vaxel_cli import runinfo
 from vaxel_cli.commands.options import broker_option, json_option
 from vaxel_cli.commands.recorded import FromBroker, FromExport, Recorded
+from vaxel_cli.commands.times import in_words
 from vaxel_cli.console import (
     UNREACHABLE,
     CommandFailed,
@@ -109,6 +110,9 @@ def _show(told: dict[str, Any]) -> None:
     step = told["step"]
     counts = f"{told['candidates']} agents, {told['eligible']} could take it"
     out.print(f"{counts}; step {step['id']} ({step['at']})", markup=False)
+    if told["held"] is not None:
+        said = reasons.held(told["held"]["code"], {"until_ms": told["held"]["until_ms"]})
+        out.print(f"nobody is asked for now: {said}", markup=False)
     for row in told["table"]:
         out.print(f"  {row['agent_id']:12} {_verdict(row, told)}", markup=False)
         for item in row.get("if", []):
@@ -132,7 +136,7 @@ def _what_if(item: dict[str, Any], told: dict[str, Any]) -> str:
     if item["would"] == "eligible":
         end = f"could take it; {told['winner'] or 'another'} would still be before"
     if "in_ms" in item:
-        return f"in {item['in_ms'] / 1000:g} s ({item['step']['id']}): {end}"
+        return f"in {in_words(item['in_ms'])} ({item['step']['id']}): {end}"
     return f"{' and '.join(_change(one) for one in item['changes'])}: {end}"
 
 
@@ -142,16 +146,30 @@ def _change(change: dict[str, Any]) -> str:
             sign, key = (
                 ("≥", "level_at_least") if "level_at_least" in change else ("≤", "level_at_most")
             )
-            return f"with {skill} {sign} {change[key]}"
+            said = f"with {skill} {sign} {change[key]}"
         case {"language": languages}:
-            return f"speaking {' or '.join(languages)}"
+            said = f"speaking {' or '.join(languages)}"
         case {"tier": tier}:
-            return f"in tier {tier}"
+            said = f"in tier {tier}"
         case {"channel": channel}:
-            return f"taking {channel}"
+            said = f"taking {channel}"
+        case {"open": queue}:
+            said = f"were {queue} open"
         case {"room_for": channel}:
-            return f"with room for one more {channel}"
-    return "if there"
+            said = f"with room for one more {channel}"
+        case {"presence": _}:
+            said = "if there"
+        case _:
+            said = _OTHERWISE.get(next(iter(change)), "if there")
+    return said
+
+
+_OTHERWISE = {
+    "pause": "after the pause",
+    "share": "with a larger share",
+    "open_offers": "with fewer open offers",
+    "takes": "taking this channel now",
+}
 
 
 def _clock(at_ms: int) -> str:

@@ -9,15 +9,16 @@ import msgspec
 
 from vaxel_cli.commands.recorded import Recorded
 from vaxel_cli.console import unreachable
-from vaxel_cli.policy.candidates import Scene, table
+from vaxel_cli.policy.candidates import table
+from vaxel_cli.policy.forward import Scene
 from vaxel_cli.policy.history import Moment, Placed, fold, of_case
 from vaxel_router.core.policy import Policy
 from vaxel_router.core.policy import decode as decode_policy
 from vaxel_shared.contracts import wire
 
 _TABLE: dict[str, Any] = {
-    "candidates": None, "eligible": None, "by_code": None, "step": None, "winner": None,
-    "tie_break": None, "table": None,
+    "candidates": None, "eligible": None, "by_code": None, "step": None, "held": None,
+    "winner": None, "tie_break": None, "table": None,
 }  # fmt: skip
 
 
@@ -99,9 +100,11 @@ def _scene(
     work = pool.works.get(name or (case.work_id if case is not None else None) or "")
     if work is None or work.state != "queued":
         return None
-    policy = policies[pool.policy] if pool.policy is not None else None
+    for version in (pool.policy, work.rules):  # those that its steps are computed by
+        if version is not None:
+            policies[version]
     now_ms = decision.at_ms if decision is not None else moment.world.state.now_ms
-    return Scene(pool, work, now_ms, policy)
+    return Scene(pool, work, now_ms, moment.world.state.timers, policies)
 
 
 def _told(
@@ -153,6 +156,7 @@ def recorded_answer(recorded: Recorded, case: str, number: int | None) -> dict[s
         "eligible": explain["eligible"],
         "by_code": explain["by_code"],
         "step": explain["step"],
+        "held": None,
         "winner": chosen.agent_id if explain.get("terms") else None,
         "tie_break": explain.get("tie_break"),
         "table": rows,

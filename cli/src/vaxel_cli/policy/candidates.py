@@ -7,14 +7,13 @@ the table of remedies. A code that isn't in it simply has none.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from vaxel_cli.policy.forward import Later, Scene, as_at, course, edges
 from vaxel_router.core.eligibility import choose, reject, scores
-from vaxel_router.core.policy import Policy, plan, waived
-from vaxel_router.core.state import Agent, Pool, Work
+from vaxel_router.core.state import Agent, Work
 
 CHANGES_MAX = 12
 """Of one agent, until nothing rules it out: there are not more predicates than that."""
@@ -25,38 +24,40 @@ Score = Callable[[Agent], list[dict[str, Any]]]
 Changed = tuple[Agent, dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """A pool, a work that waits in it, the instant, and the policy in force."""
-
-    pool: Pool
-    work: Work
-    now_ms: int
-    policy: Policy | None
-
-
 def table(scene: Scene) -> dict[str, Any]:
-    """The whole table: ``winner``, ``step`` and a row for each agent of the pool."""
+    """The whole table: ``winner``, ``step`` and a row for each agent of the pool.
+
+    ``held``: what keeps the work from everybody alike; then nobody wins.
+    """
     choice = choose(scene.pool, scene.work, scene.now_ms)
-    winner = choice.winner.id if choice.winner is not None else None
+    held = _held(scene)
+    winner = choice.winner.id if choice.winner is not None and held is None else None
     score = scores(scene.pool, scene.work)
     rows = [_row(scene, agent, winner, score) for agent in scene.pool.agents.values()]
     counts = choice.explain["by_code"]
     near = list(counts)[::-1]  # the router lists its predicates, the lasting first
     rows.sort(key=lambda row: (_rank(row, winner, near), row["agent_id"]))
-    for row in [row for row in rows if row["code"] is not None][:WHAT_IFS_MAX]:
+    ruled_out = [row for row in rows if row["code"] is not None or held is not None]
+    later = course(scene) if ruled_out else []
+    for row in ruled_out[:WHAT_IFS_MAX]:
         agent = scene.pool.agents[row["agent_id"]]
-        row["if"] = what_ifs(scene, agent)
+        row["if"] = what_ifs(scene, agent, later)
     return {
         "at_ms": scene.now_ms,
         "candidates": choice.explain["candidates"],
         "eligible": choice.explain["eligible"],
         "by_code": counts,
         "step": choice.explain["step"],
+        "held": held,
         "winner": winner,
         "tie_break": choice.explain.get("tie_break"),
         "table": rows,
     }
+
+
+def _held(scene: Scene) -> dict[str, Any] | None:
+    shut = scene.pool.shut.get(scene.work.queue)
+    return None if shut is None else {"code": "queue_closed", "until_ms": shut.until_ms}
 
 
 def _row(scene: Scene, agent: Agent, winner: str | None, score: Score) -> dict[str, Any]:
@@ -73,80 +74,63 @@ def _rank(row: dict[str, Any], winner: str | None, near: list[str]) -> int:
     return near.index(row["code"]) if row["code"] in near else len(near)
 
 
-def what_ifs(scene: Scene, agent: Agent) -> list[dict[str, Any]]:
-    """What would make an agent who is ruled out take it: by a change, and by time alone.
+def what_ifs(scene: Scene, agent: Agent, later: list[Later]) -> list[dict[str, Any]]:
+    """What would make an agent who is ruled out take it: by time alone, and by a change.
 
     Each ``would`` is ``offered`` (it would win) or ``eligible`` (another would still be before it);
-    ``in_ms`` from the moment, ``changes`` of the agent. Nothing else is taken to change meanwhile.
+    ``in_ms`` from the moment, ``changes`` of the agent. The work goes on as it does by itself,
+    through steps, closed hours and overflow; nothing else is taken to change meanwhile.
     """
     found = []
-    if (by_time := _by_time(scene, agent)) is not None:
+    if (by_time := _by_time(scene, agent, later)) is not None:
         found.append(by_time)
     if (by_change := _by_change(scene, agent)) is not None:
         found.append(by_change)
     return found
 
 
-def _would(scene: Scene, agent: Agent) -> str:
-    agents = {**scene.pool.agents, agent.id: agent}
-    pool = msgspec.structs.replace(scene.pool, agents=agents)
-    winner = choose(pool, scene.work, scene.now_ms).winner
+def _would(scene: Scene, agent: Agent, work: Work, at_ms: int) -> str:
+    others = scene.pool.agents
+    if at_ms > scene.now_ms:
+        others = {name: as_at(scene, one, at_ms) for name, one in others.items()}
+    pool = msgspec.structs.replace(scene.pool, agents={**others, agent.id: agent})
+    winner = choose(pool, work, at_ms).winner
     return "offered" if winner is not None and winner.id == agent.id else "eligible"
 
 
-def _by_time(scene: Scene, agent: Agent) -> dict[str, Any] | None:
-    for instant_ms in _instants(scene, agent):
-        later = later_scene(scene, instant_ms)
-        there = agent
-        if agent.presence != "available" and (agent.until_ms or instant_ms + 1) <= instant_ms:
-            there = msgspec.structs.replace(agent, presence="available")
-        if reject(later.pool, there, later.work, instant_ms) is None:
-            in_ms = instant_ms - scene.now_ms
-            step = {"id": f"{later.work.queue}[{later.work.step}]", "at": later.work.step_at}
-            return {"in_ms": in_ms, "step": step, "would": _would(later, there)}
+def _by_time(scene: Scene, agent: Agent, later: list[Later]) -> dict[str, Any] | None:
+    work = scene.work
+    known = {work.barred.get(agent.id), work.prefer_until_ms, *edges(scene, agent)}
+    known |= {one.at_ms for one in later}
+    for at_ms in sorted(one for one in known if one is not None and one > scene.now_ms):
+        then = [one for one in later if one.at_ms <= at_ms][-1]
+        there, pool = as_at(scene, agent, at_ms), scene.pool
+        if (first := pool.agents.get(work.prefer_agent or "")) is not None:
+            # Whom it waits for may be gone by then.
+            agents = {**pool.agents, first.id: as_at(scene, first, at_ms)}
+            pool = msgspec.structs.replace(pool, agents=agents)
+        if then.closed or reject(pool, there, then.work, at_ms) is not None:
+            continue
+        found: dict[str, Any] = {
+            "in_ms": at_ms - scene.now_ms,
+            "step": {"id": f"{then.work.queue}[{then.work.step}]", "at": then.work.step_at},
+            "would": _would(scene, there, then.work, at_ms),
+        }
+        return found if then.work.queue == work.queue else found | {"queue": then.work.queue}
     return None
-
-
-def _instants(scene: Scene, agent: Agent) -> list[int]:
-    """When something passes by itself that may let the agent in."""
-    work = scene.work
-    known = {work.barred.get(agent.id), work.prefer_until_ms, agent.until_ms}
-    queue = scene.policy.queue(work.queue) if scene.policy is not None else None
-    if queue is not None:
-        own = work.own.lapse_ms.values() if work.own is not None else ()
-        known |= {work.clock_ms + age_ms for age_ms in (*queue.ages_ms(), *own)}
-    return sorted(instant for instant in known if instant is not None and instant > scene.now_ms)
-
-
-def later_scene(scene: Scene, now_ms: int) -> Scene:
-    """The scene at a later instant, the work at the step of its age, all else as it is."""
-    work = scene.work
-    if scene.policy is None:
-        return Scene(scene.pool, work, now_ms, None)
-    asked = plan(
-        scene.policy.queue(work.queue),
-        skills=work.skills, languages=work.languages, own=work.own, floor=work.floor,
-        clock_ms=work.clock_ms, now_ms=now_ms,
-        waived=waived(scene.policy, scene.pool.switches, work.queue),
-    )  # fmt: skip
-    aged = msgspec.structs.replace(
-        work,
-        needs=asked.skills, speaks=asked.languages, tiers=asked.tiers,
-        step=asked.step, step_at=asked.step_at, next_ms=asked.next_ms, wants=asked.wants,
-    )  # fmt: skip
-    return Scene(scene.pool, aged, now_ms, scene.policy)
 
 
 def _by_change(scene: Scene, agent: Agent) -> dict[str, Any] | None:
     changed = agent
-    changes: list[dict[str, Any]] = []
+    held = scene.work.queue in scene.pool.shut
+    changes: list[dict[str, Any]] = [{"open": scene.work.queue}] if held else []
     for _ in range(CHANGES_MAX):
         why = reject(scene.pool, changed, scene.work, scene.now_ms)
         if why is None:
-            return {"changes": changes, "would": _would(scene, changed)}
+            return {"changes": changes, "would": _would(scene, changed, scene.work, scene.now_ms)}
         remedy = _REMEDIES.get(why[0])
-        if remedy is None:
-            return None
+        if remedy is None or (why[0] == "not_in_tier" and not scene.work.tiers):
+            return None  # nothing that the agent could do about it
         changed, change = remedy(changed, scene.work, why[1])
         changes.append(change)
     return None
