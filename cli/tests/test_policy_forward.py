@@ -104,7 +104,7 @@ def test_work_that_goes_on_under_the_rules_it_came_under(tmp_path, capsys) -> No
     assert by_time(rows["a02"]["if"]) is None
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.integers(0, 10**9))
 def test_what_time_would_bring_is_what_the_engine_does(seed: int) -> None:
     """Alone in the pool, with everybody else barred: offered then, and not before."""

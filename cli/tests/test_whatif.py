@@ -35,10 +35,10 @@ def plain(decisions: list[wire.Decision]) -> list[tuple[Any, ...]]:
     ]  # fmt: skip
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     st.integers(0, 10**9),
-    st.integers(1, 160),
+    st.integers(1, 120),
     st.sampled_from((1, 3, 14)),
     st.sampled_from((0, 0, 200, 90_000)),
 )
@@ -65,7 +65,7 @@ def test_golden_histories_come_out_as_recorded(folder: Path) -> None:
         assert plain(again.decisions) == plain(part.story.decisions)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(
     st.integers(0, 10**9), st.sampled_from(("all", "tier1", "billing", "fi")), st.integers(1, 12)
 )
@@ -73,7 +73,7 @@ def test_whoever_is_there_everything_is_still_accounted_for(
     seed: int, group: str, count: int
 ) -> None:
     """Every contact comes or says why not, no work is held by whoever isn't there."""
-    history = drawn(seed, 120, 6)
+    history = drawn(seed, 80, 6)
     story = read(history.moments(), history.inputs)
     item = changing.Range(group, None, group, (count,))
     other = changing.changed(story, history.library, changing.Changes(staff=((item, count),)))
@@ -81,15 +81,10 @@ def test_whoever_is_there_everything_is_still_accounted_for(
         story, other.outside, other.library, (history.log_id, 0), cast=other.cast
     ).run()  # fmt: skip
     assert not {one.agent_id for one in again.decisions if one.agent_id} & other.cast.gone
-    opened = {one.data["contact_id"] for one in again.decisions if one.type == "case.opened"}
-    first = {
-        act.command.data["contact_id"]
-        for act in story.outside if act.command.type == "contact.add"
-    }  # fmt: skip
-    came = {one.data.get("contact_id") for one in again.decisions if one.type.startswith("case.")}
+    first = {act.command.id for act in story.outside if act.command.type == "contact.add"}
+    came = {one.cause for one in again.decisions}
     refused = sum(n for code, n in again.left_out.items() if code.startswith("refused:contact.add"))
     assert len(first - came) <= refused
-    assert opened <= set(story.matters)
 
 
 PROFILES = [

@@ -125,8 +125,10 @@ class Figures:
         }  # fmt: skip
 
 
-_RETURNED = frozenset({"transferred", "escalated", "lease_lapsed", "agent_away", "agent_offline",
-                       "agent_lost", "agent_removed", "channel_off"})  # fmt: skip
+_RETURNED = frozenset({
+    "transferred", "escalated", "lease_lapsed", "agent_away", "agent_offline", "agent_lost",
+    "agent_removed", "channel_off", "hand_over_refused",
+})  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -180,7 +182,7 @@ class _Fold:
                 self._cases[case_id] = (made.pool, made.at_ms)
             case "case.replied":
                 self._answered(case_id, made.at_ms)
-            case "case.resolved" | "case.merged" | "case.closed":
+            case "case.resolved" | "case.merged" | "case.closed" | "case.handed_over":
                 self._cases.pop(case_id, None)
 
     def _work(self, made: wire.Decision, work_id: str, case_id: str) -> None:

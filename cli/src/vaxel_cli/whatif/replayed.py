@@ -102,6 +102,7 @@ class Replay:
         """Case → matter."""
         self._progress: Counter[str] = Counter()
         self._replies: Counter[str] = Counter()
+        self._handed: Counter[str] = Counter()
         self._playing: dict[str, Playing] = {}
         self._answers = _Answers(story)
         self._endings = _Endings(story)
@@ -176,14 +177,12 @@ class Replay:
                 self._begin(made)
             case "work.wrapping" | "work.closed":
                 self._end(made)
-            case "case.opened" | "case.joined" | "case.reopened":
+            case "case.opened" | "case.joined" | "case.reopened" | "contact.forwarded":
                 self._contacted(made)
             case "case.replied":
-                matter = self._matter.get(str(made.case_id), str(made.case_id))
-                self._replies[matter] += 1
-                self._follow(
-                    self._story.after_reply.get((matter, self._replies[matter]), []), made.at_ms
-                )
+                self._counted(made, self._replies, self._story.after_reply)
+            case "case.handed_over" if "contact" in made.data:
+                self._counted(made, self._handed, self._story.after_handed)
 
     def _at(self, at_ms: int, rank: int, act: Callable[[int], None]) -> None:
         self._serial += 1
@@ -204,18 +203,36 @@ class Replay:
                 if found != act.situation:
                     self.left_out[f"otherwise:{command.type}"] += 1
                     return
+            if command.type in ("case.handed", "delivery.result"):
+                command = self._of_this_hand_over(command)
             self._send(now_ms, command)
 
         return happen
 
+    def _of_this_hand_over(self, command: wire.Command) -> wire.Command:
+        """Speaks of the hand-over by its place in the log: here that is another."""
+        case = self._pool(command.pool).cases.get(command.case_id or "")
+        if case is None or case.handed is None:
+            return command
+        named = "hand_over" if command.type == "case.handed" else "effect_id"
+        data = {**command.data, named: case.handed.id}
+        return msgspec.structs.replace(command, data=data)
+
     def _contacted(self, made: wire.Decision) -> None:
-        contact = made.data.get("contact_id")
-        if contact is None:
+        matter = self._story.matters.get(made.cause)
+        if matter is None:
             return
-        matter = self._story.matters.get(contact)
-        if matter is not None:
-            self._matter.setdefault(str(made.case_id), matter)
-        self._follow(self._story.after_contact.get(contact, []), made.at_ms)
+        if made.case_id is not None:
+            self._matter.setdefault(made.case_id, matter)
+        self._follow(self._story.after_contact.get(made.cause, []), made.at_ms)
+
+    def _counted(
+        self, made: wire.Decision, counts: Counter[str], then: dict[tuple[str, int], list[After]]
+    ) -> None:
+        """Something that a matter has had so often: what came after that comes after it again."""
+        matter = self._matter.get(str(made.case_id), str(made.case_id))
+        counts[matter] += 1
+        self._follow(then.get((matter, counts[matter]), []), made.at_ms)
 
     def _follow(self, following: list[After], now_ms: int) -> None:
         for after_ms, act in following:

@@ -92,12 +92,16 @@ class Story:
     stints: dict[str, list[Stint]] = field(default_factory=lambda: defaultdict(list))
     """By matter, in order."""
     matters: dict[str, str] = field(default_factory=dict)
-    """Contact → matter."""
+    """Command that brought a contact → matter."""
     after_contact: dict[str, list[After]] = field(default_factory=lambda: defaultdict(list))
     after_reply: dict[tuple[str, int], list[After]] = field(
         default_factory=lambda: defaultdict(list)
     )
     """Matter and how many answers it had had → the contact that followed."""
+    after_handed: dict[tuple[str, int], list[After]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    """Matter and how often it had gone to another pool → what was heard from there."""
     late_ms: dict[str, int] = field(default_factory=dict)
     """How far the router was behind when it decided: by command, or by timer and its instant."""
     refused: int = 0
@@ -157,6 +161,8 @@ class _Reader:
         """Matter → its last contact, and when."""
         self._reply: dict[str, tuple[int, int]] = {}
         """Matter → how many answers, and when the last."""
+        self._handed: dict[str, tuple[int, int]] = {}
+        """The same of its going to another pool."""
 
     def end(self, world: World) -> None:
         """The log's end."""
@@ -192,6 +198,10 @@ class _Reader:
             shown = self.story.offers.get(command.data.get("offer_id") or "")
             if shown is not None and shown.ended_ms is None:
                 shown.acts.append(act)
+            elif command.data.get("effect") == "relay":
+                self._heard(pool, act)
+        elif command.type == "case.handed":
+            self._heard(pool, act)
         elif command.case_id is not None:
             work = work_of(pool, living(pool, command.case_id))
             if work is not None and work.state in IN_HAND:
@@ -202,12 +212,29 @@ class _Reader:
         else:
             self.story.outside.append(act)
 
+    def _heard(self, pool: Pool, act: Act) -> None:
+        """What another pool, or the way there, says of a case comes so long after it went."""
+        command = act.command
+        case_id = command.case_id or ""
+        case, gone = pool.cases.get(case_id), self._handed.get(case_id)
+        if case is None or case.handed is None or gone is None:
+            return
+        if command.data.get("effect_id", case.handed.id) != case.handed.id:
+            return
+        told = act._replace(situation=situation(pool, case_id))
+        self.story.after_handed[case_id, gone[0]].append(After(act.at_ms - gone[1], told))
+
     def _contacted(self, act: Act, made: wire.Decision) -> None:
-        """A further message comes so long after what it may be an answer to."""
-        contact, matter = str(act.command.data["contact_id"]), str(made.case_id)
+        """A further message comes so long after what it may be an answer to.
+
+        What another pool passes on comes when it came.
+        """
+        contact = act.command.id
+        matter = made.case_id or contact
         self.story.matters[contact] = matter
         before, replied = self._contact.get(matter), self._reply.get(matter)
-        if made.type == "case.opened" or before is None:
+        passed_on = not act.command.data.keys().isdisjoint(("handed", "forwarded"))
+        if made.type == "case.opened" or before is None or passed_on:
             self.story.outside.append(act)
         elif replied is not None and replied[1] >= before[1]:
             late = After(act.at_ms - replied[1], act)
@@ -233,6 +260,9 @@ class _Reader:
                 self._ended(self._open.get(work_id), made)
             case "work.closed":
                 self._ended(self._open.pop(work_id, None), made)
+            case "case.handed_over" if "contact" in made.data:
+                count, _ = self._handed.get(case_id, (0, 0))
+                self._handed[case_id] = (count + 1, made.at_ms)
             case "case.replied":
                 count, _ = self._reply.get(case_id, (0, 0))
                 self._reply[case_id] = (count + 1, made.at_ms)
