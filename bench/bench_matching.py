@@ -6,13 +6,13 @@ import gc
 import time
 import tracemalloc
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
 
 from kit import Report, Table, percentile, rate, ratio, run
 from large_site import Site, Size, Thing
 from looking import Looker
+from together import windows
 
-from vaxel_router.core.matching import Matcher, lasting
+from vaxel_router.core.matching import Matcher
 
 SITE = Size(agents=10_000, skills=200, profiles=500, kinds=783, waiting=100_000)
 SITES = (
@@ -22,7 +22,6 @@ SITES = (
     replace(SITE, profiles=2_000, kinds=1_528),
     replace(SITE, profiles=8_000, kinds=9_191, waiting=30_000),
 )
-BATCHES = (50, 200, 800)
 MEMORY_ITEMS, MEMORY_AGENTS = 50_000, 10_000
 
 METHOD = (
@@ -115,7 +114,7 @@ def main(seconds: float) -> Report:
         if size.profiles == SITE.profiles:
             peers.rows.append(_peer_row(size, desk, rate_of(spent), seconds))
         gc.unfreeze()
-    report.tables = [sizes, peers, _batches(), _memory()]
+    report.tables = [sizes, peers, windows(), _memory()]
     return report
 
 
@@ -146,44 +145,6 @@ def _peer_row(size: Size, desk: Desk, matcher: float, seconds: float) -> list[st
         f"{size.waiting:,}", f"{matcher:,.0f}", f"{every:,.1f}", ratio(matcher, every),
         f"{first:,.0f}", ratio(matcher, first), f"{alike:,}",
     ]  # fmt: skip
-
-
-def _batches() -> Table:
-    """As many agents as items, all free at once: what one by one reaches of what could be had."""
-    columns = ["agents and items", "one by one", "the most there is", "share", "matcher", "optimum"]
-    table = Table("All free at once: how many find each other, and how long it takes", columns)
-    if find_spec("scipy") is None:
-        table.rows.append(["scipy isn't installed: left out", *[""] * (len(columns) - 1)])
-        return table
-    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - a peer that may be absent
-
-    for count in BATCHES:
-        site = Site(replace(SITE, agents=count, skills=40, waiting=count))
-        things = [replace(site.arrival(1), prefer=None, until=0) for _ in range(count)]
-        matcher, found = Matcher(), 0
-        for name, profile in site.people.items():
-            matcher.join(name, profile)
-        opened = time.thread_time()
-        for thing in sorted(things, key=lambda one: one.key):
-            matcher.put(thing.id, thing.asks, key=thing.key)
-            if (name := matcher.choose(thing.id)) is not None:
-                matcher.drop(thing.id)
-                matcher.hold(name, thing.asks.channel, 2)
-                found += 1
-        matched_s = time.thread_time() - opened
-        able = [
-            [0.0 if lasting(profile, thing.asks) is None else 1.0 for thing in things]
-            for profile in site.people.values()
-        ]
-        begin = time.thread_time()
-        rows, places = linear_sum_assignment(able)
-        solved_s = time.thread_time() - begin
-        most = sum(able[row][place] == 0 for row, place in zip(rows, places, strict=True))
-        table.rows.append([
-            f"{count:,}", f"{found:,}", f"{most:,}", f"{found / most:.1%}",
-            f"{matched_s * 1000:.2f} ms", f"{solved_s * 1000:.2f} ms",
-        ])  # fmt: skip
-    return table
 
 
 def _memory() -> Table:

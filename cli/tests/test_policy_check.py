@@ -50,6 +50,11 @@ CASES = [
         id="a tier that nobody is in, and all that follows from it",
     ),
     pytest.param(
+        {"routing": [("limit: 10m", "limit: 10s"), ("    queues:\n", "    match: {window: 20s}\n    order: {by: promise, within: 3m}\n    queues:\n")]},
+        [("warning", "window_too_long", "match: {window: 20s}"), ("warning", "window_too_long", "match: {window: 20s}")],
+        id="a window longer than an offer lasts, and than a tenth of what is promised",
+    ),
+    pytest.param(
         {"routing": [
             ("skills: {billing: 3}", "skills: {billing: 3}\n        overflow: [{after: 1h, to: general}]"),
             ("- name: general", "- name: general\n        overflow: [{after: 30m, to: billing}]"),

@@ -201,7 +201,7 @@ class Timers:
             self._work(kind, decision, at_ms)
         elif kind.startswith("case."):
             self._case(kind, decision)
-        elif kind == "switch.changed" and decision["data"]["switch"] != "look":
+        elif kind == "switch.changed" and decision["data"]["switch"] not in ("look", "window"):
             name = f"{decision['data']['switch']}:{decision['data'].get('queue') or ''}"
             self._set(f"switch:{name}", decision["data"].get("until_ms"))
         elif kind == "agent.changed" and "presence" in decision.get("data", {}):

@@ -13,12 +13,14 @@ from typing import Any
 from unittest import mock
 
 import msgspec
+import window_oracle
 from random_desk import SKILLS
 
 from vaxel_router.core import (
     alerts,
     cases,
     contacts,
+    cycle,
     leases,
     offers,
     presence,
@@ -245,16 +247,42 @@ def _rests(pool: Pool, work: Work) -> bool:
     return work.attempts >= OFFERS_PER_WORK_MAX or closed(pool, work)
 
 
+def _collects(step: Step, count: int) -> bool:
+    """Whether matching is left to a window; so many could be chosen among."""
+    if step.policy is None or step.policy.match is None:
+        return False
+    if f"window:{step.pool.name}:" not in step.world.state.timers:
+        if count < 2:
+            return False
+        until_ms = step.now_ms + step.policy.match.window_ms
+        step.emit("switch.changed", switch="window", reason="collecting", until_ms=until_ms)
+    return True
+
+
+def _able(step: Step, work: Work) -> list[Agent]:
+    agents = step.pool.agents.values()
+    return [one for one in agents if rules_out(step.pool, one, work, step.now_ms) is None]
+
+
+def _may_take(step: Step, agent: Agent) -> list[Work]:
+    some = [work for work in _waiting(step) if not _rests(step.pool, work)]
+    return [one for one in some if rules_out(step.pool, agent, one, step.now_ms) is None]
+
+
 def _match_work(step: Step, work: Work) -> None:
     if step.policy is None or work.state != "queued" or _rests(step.pool, work):
+        return
+    if _collects(step, len(_able(step, work))):
         return
     winner, explain = account(step.pool, work, step.now_ms)
     while winner is not None:
         first = _owed(step, winner)
         if first is None or first is work:
-            queueing._offer(step, work, winner, explain, _besides(step, work, winner))
+            queueing.give(step, work, winner, explain, _besides(step, work, winner))
             return
         _match_work(step, first)
+        if _collects(step, 0):
+            return
         winner, explain = account(step.pool, work, step.now_ms)
 
 
@@ -290,6 +318,8 @@ def _match_agent(step: Step, agent: Agent) -> None:
         spent = work.state != "queued" or _rests(step.pool, work)
         if spent or rules_out(step.pool, agent, work, step.now_ms) is not None:
             continue
+        if _collects(step, len(_may_take(step, agent))):
+            return
         if not step.has_room:
             step.emit("agent.changed", agent_id=agent.id, reason="more_waits")
             return
@@ -306,9 +336,20 @@ def _release_reserved(step: Step, agent: Agent, *, beside: Work | None = None) -
         _match_work(step, work)
 
 
+def _round_of(step: Step) -> cycle.Round | None:
+    """The best of what can be matched now: found as ever, and held against what it must be."""
+    found = _REAL["round_of"](step)
+    works = [work for work in _waiting(step) if not _rests(step.pool, work)]
+    may = {work.id: {agent.id for agent in _able(step, work)} for work in works}
+    terms = {(w.id, a): _terms(step.pool, step.pool.agents[a], w) for w in works for a in may[w.id]}
+    direct = any(queue.auto_accept for queue in step.policy.queues) if step.policy else False
+    window_oracle.check(step.pool, works, may, terms, found, direct=direct)
+    return found
+
+
 _REAL = {
     name: getattr(queueing, name) for name in ("match_work", "match_agent", "release_reserved")
-}
+} | {"round_of": cycle.round_of}
 
 
 @contextmanager
@@ -318,18 +359,19 @@ def both_kinds_of_worlds() -> Iterator[None]:
         "match_work": _match_work,
         "match_agent": _match_agent,
         "release_reserved": _release_reserved,
+        "round_of": _round_of,
     }
 
     def either(name: str) -> Any:
-        def chosen(step: Step, *given: Any, **named: Any) -> None:
-            kind = naive if isinstance(step.world, NaiveWorld) else _REAL
-            kind[name](step, *given, **named)
+        def chosen(step: Step, *given: Any, **named: Any) -> Any:
+            kind: dict[str, Any] = naive if isinstance(step.world, NaiveWorld) else _REAL
+            return kind[name](step, *given, **named)
 
         return chosen
 
     modules = [
         queueing, offers, cases, roster, presence, leases, contacts, alerts, timers, switches,
-        shifts,
+        shifts, cycle,
     ]  # fmt: skip
     patches = [
         mock.patch.object(module, name, either(name))

@@ -354,6 +354,7 @@ class Traffic:
                 "bar_after_miss_ms": 600_000, "misses_before_away": draw.choice((0, 2)),
             },
             "limits": draw.choice((None, None, {"waiting": 90, "cases": 300})),
+            "match": draw.choice((None, None, {"window_ms": 2_000}, {"window_ms": 30_000})),
             "in_flight": draw.choice(("new", "old", "next_step")),
             "after_reply": {"email": "waiting", "chat": "open"},
             "lease_ms": draw.choice(({}, {"chat": 60_000, "email": 1_200_000})),

@@ -194,6 +194,18 @@ AnyHistory.TestCase.settings = settings(max_examples=60, stateful_step_count=40,
 TestAnyHistory = AnyHistory.TestCase
 
 
+class AnyHistoryInWindows(AnyHistory):
+    """The same with what can be matched collected for a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.router.publish(ROUTING.replace("wrap_up:", "match: {window: 20s}\n    wrap_up:"))
+
+
+AnyHistoryInWindows.TestCase.settings = AnyHistory.TestCase.settings
+TestAnyHistoryInWindows = AnyHistoryInWindows.TestCase
+
+
 class AnyHistoryInSmallRecords(AnyHistory):
     """The same with records so small that everything large is cut."""
 

@@ -41,6 +41,7 @@ REJECTIONS = {
 HELD = {
     "queue_closed": "its queue is closed",
     "offered_too_often": "it was offered as often as work may be",
+    "collecting": "it is collected, to be matched together with what else comes",
 }
 """What keeps a waiting work from everybody alike."""
 
@@ -104,6 +105,17 @@ def held(code: str, params: Mapping[str, Any] | None = None) -> str:
 def term(code: str, value: int) -> str:
     """One term of a winner's score: ``level in the language: 8``."""
     return f"{TERMS.get(code, code)}: {_value(code, value)}"
+
+
+def window(told: Mapping[str, Any], alone: str | None = None) -> str:
+    """How well it was matched together with others; ``alone``: whose it would have been."""
+    if told.get("method") != "best":
+        return "one by one: there was too much to be matched together"
+    gap = told.get("gap", 0)
+    served = f"{told.get('matched')} of {told.get('works')} works to {told.get('agents')} agents"
+    how = f"perhaps {gap} more could have been served" if gap else "the best there is"
+    by_itself = f"; by itself it would have gone to {alone}" if alone else ""
+    return f"matched together, {served}: {how}{by_itself}"
 
 
 def refusal(code: str, params: Mapping[str, Any] | None = None) -> str:

@@ -113,6 +113,8 @@ def _show(told: dict[str, Any]) -> None:
     if told["held"] is not None:
         said = reasons.held(told["held"]["code"], {"until_ms": told["held"]["until_ms"]})
         out.print(f"nobody is asked for now: {said}", markup=False)
+    if (window := told.get("window")) is not None:
+        out.print(reasons.window(window, window.get("alone")), markup=False)
     for row in told["table"]:
         out.print(f"  {row['agent_id']:12} {_verdict(row, told)}", markup=False)
         for item in row.get("if", []):

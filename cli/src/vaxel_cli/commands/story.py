@@ -103,6 +103,10 @@ def explained(explain: Data, names: Names) -> Data:
             {**term, "text": reasons.term(term["code"], term["value"])} for term in explain["terms"]
         ]
         told["tie_break"] = explain.get("tie_break")
+    if (window := explain.get("window")) is not None:
+        alone = person(window.get("alone"), names)
+        text = reasons.window(window, called(alone) if alone is not None else None)
+        told["window"] = {**window, "text": text}
     return told
 
 

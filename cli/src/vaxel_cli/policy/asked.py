@@ -115,6 +115,12 @@ def _told(
     same = None
     if explain is not None and scene is not None:
         same = all(explain.get(key) == found[key] for key in ("candidates", "eligible", "by_code"))
+    window = explain.get("window") if explain is not None else None
+    if window is not None and decision is not None:  # it wasn't looked at by itself
+        found["winner"], found["tie_break"] = decision.agent_id, None
+        for row in found["table"] or ():
+            if row["code"] is None:
+                row["chosen"] = row["agent_id"] == decision.agent_id
     policy = scene.pool.policy if scene is not None else None
     at_ms = decision.at_ms if decision is not None else scene.now_ms if scene is not None else 0
     return {
@@ -124,6 +130,7 @@ def _told(
         "source": "recomputed",
         "same_as_recorded": same,
         **found,
+        "window": window,
         "at_ms": at_ms,
     }
 
@@ -160,6 +167,7 @@ def recorded_answer(recorded: Recorded, case: str, number: int | None) -> dict[s
         "winner": chosen.agent_id if explain.get("terms") else None,
         "tie_break": explain.get("tie_break"),
         "table": rows,
+        "window": explain.get("window"),
         "at_ms": chosen.at_ms,
     }
 

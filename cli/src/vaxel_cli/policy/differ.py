@@ -152,6 +152,9 @@ class Side:
         world = World(states.decode(states.encode(state)))
         batch = Batch(world, self._library, seq=moment.seq, wall_ms=decision.at_ms)
         batch.add(decode(0, decision.at_ms, wire.encode(command)))
+        match = self._library[version].match
+        if match is not None and not any(one.type == "offer.made" for one in batch.decisions):
+            batch.tick(decision.at_ms + match.window_ms)  # as if nothing else came meanwhile
         return outcome_of(batch.decisions, command)
 
     def triaged(self, message: Interaction, recorded: wire.Command) -> wire.Command:

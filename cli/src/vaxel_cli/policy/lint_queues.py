@@ -11,6 +11,9 @@ from vaxel_shared import reasons
 from vaxel_shared.config.document import Path_
 from vaxel_shared.config.routing import Queue, Step, detours
 
+WINDOW_SHARE = 10
+"""So many windows at least go into the shortest promise."""
+
 NAMES_MAX = 6
 """Agents or languages named in a message; more are counted."""
 
@@ -53,6 +56,26 @@ def _times(deck: Deck, seat: Seat) -> Iterator[Finding]:
             if place in deck.routing.lines:  # not the default
                 yield at(deck.routing, place, "warning", "after_reply_unused", text)
     yield from _offers(deck, seat)
+    yield from _window(deck, seat)
+
+
+def _window(deck: Deck, seat: Seat) -> Iterator[Finding]:
+    """A window that takes more of a time than whoever is given that time expects."""
+    pool, path = seat.pool, ("pools", seat.index, "match", "window")
+    if pool.match is None:
+        return
+    window_ms = pool.match.window_ms
+    if window_ms > pool.offer.limit_ms:
+        text = "work is collected for longer than an offer of it lasts; make `window` shorter than "
+        yield at(deck.routing, path, "warning", "window_too_long", text + "the offer's `limit`")
+    promises = [queue.promise.within_ms for queue in pool.queues if queue.promise is not None]
+    promises += [pool.order.within_ms] if pool.order.by == "promise" else []
+    if promises and window_ms * WINDOW_SHARE > min(promises):
+        text = "work is collected for more than a tenth of the shortest promise; make it shorter"
+        yield at(deck.routing, path, "warning", "window_too_long", text)
+    if len(seat.team.agents) == 1:
+        text = "there is one agent, so nothing is gained by collecting; delete `match`"
+        yield at(deck.routing, path, "warning", "window_unused", text)
 
 
 def _offers(deck: Deck, seat: Seat) -> Iterator[Finding]:

@@ -242,6 +242,13 @@ class PoolLimits(ConfigModel):
     """Works that wait, in all queues together."""
 
 
+class Match(ConfigModel):
+    """Work and freed agents are collected, and matched together as well as they can be."""
+
+    window_ms: Duration = Field(alias="window", ge=100, le=60_000)
+    """For so long at most; as long as there is nothing to choose, not at all."""
+
+
 class Pool(Located):
     """A closed set of queues and agents; no agent serves two."""
 
@@ -263,6 +270,8 @@ class Pool(Located):
     order: Order = Field(default_factory=Order)
     """Which of two waiting works goes first."""
     limits: PoolLimits | None = None
+    match: Match | None = None
+    """Left out, work is offered at once, one by one."""
     in_flight: Literal["new", "old", "next_step"] = "new"
     """Which rules hold for work that is there when this version is adopted: these at once, those it
     came under to its end, or those until it has waited to its next step."""

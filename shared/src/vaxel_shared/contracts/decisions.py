@@ -64,6 +64,21 @@ class Term(Contract):
     value: int
 
 
+class Window(Contract):
+    """How well a window's works and agents were matched together."""
+
+    method: str
+    """``best``, or ``one_by_one``, where there was too much for that (``reason``)."""
+    works: int | None = None
+    agents: int | None = None
+    matched: int | None = None
+    gap: int | None = None
+    """At most so many more works could have been served; 0: it is the best there is."""
+    reason: str | None = None
+    alone: str | None = None
+    """The agent to whom this work would have gone by itself."""
+
+
 class Explain(Contract):
     """Why this agent: who was looked at, what ruled the others out, what made the winner win."""
 
@@ -74,6 +89,8 @@ class Explain(Contract):
     terms: list[Term] = Field(default_factory=list)
     tie_break: str | None = None
     step: Rule | None = None
+    window: Window | None = None
+    """It was matched together with what a window collected."""
 
 
 class PolicyAdopted(Contract):
@@ -128,7 +145,7 @@ class Reason(Contract):
 
 
 class SwitchChanged(Contract):
-    """A switch is on until an instant, or off; ``look``: a full record left something to do."""
+    """A switch is on until an instant, or off; ``look``: to go on; ``window``: collects."""
 
     switch: str | None = None
     queue: str | None = None
@@ -136,6 +153,7 @@ class SwitchChanged(Contract):
     on: bool = True
     reason: str | None = None
     until_ms: int | None = None
+    window: Window | None = None
 
 
 class CaseContact(Contract):

@@ -48,6 +48,8 @@ def own_reasons(value: Any, agent_id: str) -> Any:
     """
     if isinstance(value, dict):
         shown = {name: own_reasons(item, agent_id) for name, item in value.items()}
+        if isinstance(value.get("window"), dict) and value["window"].get("alone") != agent_id:
+            shown["window"].pop("alone", None)
         if isinstance(value.get("rejected"), list):
             shown["rejected"] = [
                 item

@@ -155,20 +155,33 @@ def choose_waiting(matcher: Matcher, pool: Pool, work: Work, now_ms: int) -> Cho
     name = matcher.choose(work.id, now_ms)
     if name is None:
         return None
-    account = Account(matcher, work.id)
+    account, winner = Account(matcher, work.id), pool.agents[name]
+    tied = account.eligible > 1 and matcher.is_tied(work.id, name)
+    return Choice(winner, _given(account, matcher, pool, work, winner, tied=tied))
+
+
+def explain_given(
+    matcher: Matcher, pool: Pool, work: Work, winner: Agent, window: dict[str, Any]
+) -> dict[str, Any]:
+    """The account of how a waiting work comes to an agent by a window."""
+    explain = _given(Account(matcher, work.id), matcher, pool, work, winner, tied=False)
+    return explain | {"window": window}
+
+
+def _given(
+    account: Account, matcher: Matcher, pool: Pool, work: Work, winner: Agent, *, tied: bool
+) -> dict[str, Any]:
     few = account.candidates - account.eligible <= REJECTIONS_MAX
-    winner = pool.agents[name]
     rarity = matcher.rarity() if work.wants is not None and work.wants.spare else {}
-    explain = _explain(
+    return _explain(
         work,
         _terms(pool, winner, work, rarity),
         candidates=account.candidates,
         eligible=account.eligible,
         by_code=account.by_code,
         near=account.nearest(REJECTIONS_MAX if few else REJECTIONS_NEAREST),
-        tied=account.eligible > 1 and matcher.is_tied(work.id, name),
+        tied=tied,
     )
-    return Choice(winner, explain)
 
 
 def _explain(

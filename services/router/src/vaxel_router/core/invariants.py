@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from vaxel_router.core.eligibility import hands, reject, used
 from vaxel_router.core.state import Agent, Pool, World, is_matched, profile_of
+from vaxel_router.core.written.queues import window_timer
 
 
 def one_owner_at_a_time(_world: World, pool: Pool) -> list[str]:
@@ -100,8 +101,8 @@ def every_deadline_has_a_timer(world: World, pool: Pool) -> list[str]:
 
 
 def nothing_waits_while_somebody_could(world: World, pool: Pool) -> list[str]:
-    """No queued work has an eligible agent."""
-    if pool.policy is None:
+    """No queued work has an eligible agent, unless they are collected until a timer fires."""
+    if pool.policy is None or window_timer(pool) in world.state.timers:
         return []
     return [
         work.id

@@ -59,6 +59,12 @@ MEMORY_IDS_MAX = 4_000_000
 OFFERS_PER_WORK_MAX = 1_000
 """Attempts before a work waits for a person: a work nobody takes must not spin."""
 
+WINDOW_MS_MAX = 60_000
+"""The longest that matchable work is collected: so much longer may a customer wait for it."""
+
+LOOKS_MAX = 500_000
+"""Steps of one search for the best matching (about half a second): beyond it, one by one."""
+
 SHARE_MS_MAX = 31 * 86_400_000
 """The longest time in which an agent's share of work is counted."""
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from vaxel_router.core.limits import BROADCAST_MAX, DAY_MS, TIERS_MAX
+from vaxel_router.core.limits import BROADCAST_MAX, DAY_MS, TIERS_MAX, WINDOW_MS_MAX
 from vaxel_router.core.wants import CHOICES, NOTHING, Wants, greatest, least
 from vaxel_shared.calendars.zones import zone
 from vaxel_shared.needs import parse, together
@@ -153,6 +153,12 @@ class Order(msgspec.Struct, frozen=True):
     within_ms: int = 86_400_000
 
 
+class Match(msgspec.Struct, frozen=True):
+    """How long work and freed agents are collected before they are matched together."""
+
+    window_ms: int
+
+
 class OfferPolicy(msgspec.Struct, frozen=True):
     """How offers behave."""
 
@@ -206,6 +212,7 @@ class Policy(msgspec.Struct, frozen=True):
     calendars: dict[str, Opening] = msgspec.field(default_factory=dict)
     after_reply: dict[str, str] = msgspec.field(default_factory=lambda: {"email": "waiting"})
     limits: PoolLimits | None = None
+    match: Match | None = None
     in_flight: str = "new"
 
     order: Order = msgspec.field(default_factory=Order)
@@ -273,6 +280,8 @@ def decode(blob: bytes) -> Policy:
     if not (len(letter) == 1 and letter.isascii() and letter.isupper()):
         raise msgspec.ValidationError("a policy's letter is one of A to Z")
     _check_order(policy.order)
+    if policy.match is not None and not 0 < policy.match.window_ms <= WINDOW_MS_MAX:
+        raise msgspec.ValidationError("a window is longer than 0, and no longer than its limit")
     _check_agents(policy)
     for queue in policy.queues:
         _check_queue(queue)

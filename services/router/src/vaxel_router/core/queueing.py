@@ -3,12 +3,14 @@
 Matching is woken by what changed and looks at nothing else. New work can't change who was eligible
 for older work, so only it is tried; freed capacity can only serve work that this agent may take,
 so the queue is searched for this agent alone, in the order of service. Where both happen, freed
-capacity goes first. So no waiting item is passed by an equal younger one, and no item waits while
-somebody could take it.
+capacity goes first. Where a pool collects for a window, all this waits for its end
+(:mod:`vaxel_router.core.windows`). So no waiting item is passed by an equal younger one, and no
+item waits while somebody could take it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from vaxel_router.core.detours import destination
@@ -19,6 +21,7 @@ from vaxel_router.core.state import Agent, Case, Offer, Work, work_key
 from vaxel_router.core.step import Step
 from vaxel_router.core.trials import compared, rules_for
 from vaxel_router.core.wants import plain
+from vaxel_router.core.windows import collects_for, collects_from, is_open
 from vaxel_router.core.written.common import MORE_WAITS
 from vaxel_shared import ids
 
@@ -129,23 +132,25 @@ def _divided(step: Step, name: str) -> tuple[str, str | None]:
 def match_work(step: Step, work: Work) -> None:
     """Offer a queued work to the best agent who may take it now, if there is one."""
     matcher = step.matcher
-    if step.policy is None or work.id not in matcher:
+    if step.policy is None or work.id not in matcher or collects_for(step, work):
         return
     choice = choose_waiting(matcher, step.pool, work, step.now_ms)
     while choice is not None and choice.winner is not None:
         first = _owed(step, choice.winner)
         if first is None or first == work.id:
-            others = _next_best(step, work, choice.winner)
-            _offer(step, work, choice.winner, choice.explain, others)
+            others = next_best(step, work, choice.winner)
+            give(step, work, choice.winner, choice.explain, others)
             return
         match_work(step, step.pool.works[first])
+        if is_open(step):
+            return
         choice = choose_waiting(matcher, step.pool, work, step.now_ms)
 
 
-def _next_best(step: Step, work: Work, first: Agent) -> list[Agent]:
-    """Who is shown it beside the best, where a queue shows its work to several."""
+def next_best(step: Step, work: Work, first: Agent, but: Collection[str] = ()) -> list[Agent]:
+    """Who is shown it beside the best, where a queue shows its work to several; nobody of these."""
     found: list[Agent] = []
-    chosen, count = {first.id}, shown_besides(step, work, first)
+    chosen, count = {first.id, *but}, shown_besides(step, work, first)
     while len(found) < count and (name := step.matcher.choose_but(work.id, chosen)) is not None:
         chosen.add(name)
         agent = step.pool.agents[name]
@@ -177,6 +182,8 @@ def match_agent(step: Step, agent: Agent) -> None:
     if step.policy is None:
         return
     while (work_id := step.matcher.next_item(agent.id, step.now_ms)) is not None:
+        if collects_from(step, agent):
+            return
         if not step.has_room:
             step.emit("agent.changed", agent_id=agent.id, reason=MORE_WAITS)
             return
@@ -214,7 +221,7 @@ def stay(step: Step, work: Work, reason: str) -> None:
     )
 
 
-def _offer(
+def give(
     step: Step, work: Work, agent: Agent, explain: dict[str, Any], others: list[Agent]
 ) -> None:
     """Let an agent have the work, or be asked; ``others`` are asked beside, in their order."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from vaxel_router.core import (
     cases,
+    cycle,
     leases,
     offers,
     presence,
@@ -51,5 +52,6 @@ KINDS: dict[str, Callable[[Step, str], None]] = {
     "resume": lambda step, name: suspending.wake(step, step.pool.works[name], "until"),
     "switch": switches.end,
     "look": switches.go_on,
+    "window": lambda step, _name: cycle.match_all(step),
 }
 """What each kind of timer does to what it is named after."""

@@ -8,6 +8,7 @@ from vaxel_router.core import switches as switching
 from vaxel_router.core import waits as waiting
 from vaxel_router.core.eligibility import aside, choose, used
 from vaxel_router.core.state import Case, Pool, Work, World, work_key
+from vaxel_router.core.written.queues import window_timer
 
 
 def case(world: World, case_id: str) -> dict[str, Any] | None:
@@ -41,14 +42,17 @@ def _case(world: World, pool: Pool, found: Case) -> dict[str, Any]:
         if work is not None and position is not None and work.queue not in pool.shut
         else None,
         "why_not_yet": choose(pool, work, now_ms).explain if work is not None and waits else None,
-        "held": _held(pool, work) if work is not None and waits else None,
+        "held": _held(world, pool, work) if work is not None and waits else None,
     }
 
 
-def _held(pool: Pool, work: Work) -> dict[str, Any] | None:
+def _held(world: World, pool: Pool, work: Work) -> dict[str, Any] | None:
     """What keeps a waiting work from everybody alike."""
     shut = pool.shut.get(work.queue)
-    return None if shut is None else {"code": "queue_closed", "until_ms": shut.until_ms}
+    if shut is not None:
+        return {"code": "queue_closed", "until_ms": shut.until_ms}
+    until_ms = world.state.timers.get(window_timer(pool))
+    return None if until_ms is None else {"code": "collecting", "until_ms": until_ms}
 
 
 def _work(work: Work) -> dict[str, Any]:

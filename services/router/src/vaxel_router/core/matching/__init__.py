@@ -22,12 +22,15 @@ The one rule of service: the item with the least ``key`` goes first, the agent w
 """
 
 from vaxel_router.core.matching.accounts import Account
+from vaxel_router.core.matching.best import TooMuch, solve
 from vaxel_router.core.matching.matcher import Matcher
 from vaxel_router.core.matching.predicates import NEARNESS, PREDICATES, Rejection, lasting
 from vaxel_router.core.matching.ranked import Rarity, load_of, rarity_of, terms_of
 from vaxel_router.core.matching.shapes import Asks, Extra, Profile
+from vaxel_router.core.matching.together import Together, TooMany, gather
 
 __all__ = [
     "NEARNESS", "PREDICATES", "Account", "Asks", "Extra", "Matcher", "Profile", "Rarity",
-    "Rejection", "lasting", "load_of", "rarity_of", "terms_of",
+    "Rejection", "Together", "TooMany", "TooMuch", "gather", "lasting", "load_of", "rarity_of",
+    "solve", "terms_of",
 ]  # fmt: skip

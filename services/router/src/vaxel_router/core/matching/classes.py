@@ -6,8 +6,8 @@ many like it lie there: whether an entry still counts is asked of its owner, nev
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from heapq import heappop
+from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
 from typing import Any
 
 from vaxel_router.core.matching.heads import Row
@@ -50,6 +50,19 @@ class Pile:
                 return item
             heappop(heap)
         return None
+
+    def in_order(self) -> Iterator[Item]:
+        """Its items by their keys, as far as they are wanted; nothing may change meanwhile."""
+        lifted: list[int] = []
+        try:
+            while (item := self.first()) is not None:
+                key = heappop(self.heap)
+                if not lifted or key != lifted[-1]:  # what was filed again may be in it twice
+                    lifted.append(key)
+                    yield item
+        finally:
+            for key in lifted:
+                heappush(self.heap, key)
 
 
 class Asked(Pile):

@@ -109,6 +109,10 @@ class Heads:
         key = row.least(self._keys)
         return None if key is self._none else owner[key]
 
+    def all(self) -> list[int]:
+        """The classes that aren't empty, in the order of their heads."""
+        return [self._owner[key] for key in self._order]
+
     def after(self, key: Any) -> Any | None:
         """The head next after one that is a head itself; None where it is the last."""
         place = bisect_left(self._order, key) + 1

@@ -159,6 +159,17 @@ class Matcher(Team):
         mine = self._prefers.get(agent_id, ())
         return sorted(mine, key=lambda item_id: self.items[item_id].key)
 
+    def held_now(self) -> list[Item]:
+        """The items that are held for agents who have room for them now."""
+        found: list[Item] = []
+        for agent_id in sorted(self._prefers):
+            seat = self.seats.get(agent_id)
+            if seat is not None:
+                piles = seat.held.items()
+                some = (pile for channel, pile in piles if channel in seat.crew.open)
+                found += (item for pile in some for item in pile.items.values())
+        return found
+
     def is_held(self, item_id: str) -> bool:
         """Whether an item waits for the agent alone whom it prefers, as of the last instant."""
         item = self.items[item_id]
@@ -231,6 +242,17 @@ class Matcher(Team):
         if self._urgency is None:
             return item.key
         return self._urgency(item.asked.asks, item.key, self.now), item.key
+
+    def has_choice(self, agent_id: str) -> bool:
+        """Whether there are two items that the agent may take now."""
+        first = self.next_item(agent_id, self.now)
+        if first is None:
+            return False
+        item = self.items[first]
+        self._unfile(item)
+        second = self.next_item(agent_id, self.now)
+        self._file(item)
+        return second is not None
 
     def _next_plain(self, seat: Seat) -> Item | None:
         """The first item of the classes that the seat's crew may take, and isn't barred from."""

@@ -176,6 +176,20 @@ def _heap(team: Agents, crew: Crew, choice: str) -> list[tuple[Key, str]]:
     return heap
 
 
+def first_some(team: Agents, crew: Crew, choice: str, count: int) -> list[str]:
+    """The first of a crew's members by a choice, so many of them."""
+    heap, key_of, seats = _heap(team, crew, choice), KEYS[choice], team.seats
+    found: dict[str, tuple[Key, str]] = {}
+    while heap and len(found) < count:
+        entry = heappop(heap)
+        seat = seats.get(entry[1])
+        if seat is not None and seat.crew is crew and key_of(seat) == entry[0]:
+            found[entry[1]] = entry
+    for entry in found.values():
+        heappush(heap, entry)
+    return list(found)
+
+
 def note(crew: Crew, seat: Seat) -> None:
     """A member came, or another key is its now: the kept orders learn of it."""
     for choice, heap in crew.orders.items():

@@ -147,6 +147,15 @@ class Team:
         seat.idle = idle
         self._move(seat)
 
+    def open_crews(self) -> list[Crew]:
+        """The crews in which somebody has room, in the order of their first."""
+        self._settle()
+        return [self.table.crew_at[index] for index in self.table.idle.all()]
+
+    def waiting_for(self, crew: Crew) -> list[Asked]:
+        """The classes that a crew may take and of which something waits, in the order of heads."""
+        return [self.table.asked_at[index] for _, index in self.table.items.among(crew.row)]
+
     def tiers(self) -> list[int]:
         """The tiers that somebody is of, lowest first."""
         return sorted({profile.tier for profile in self.table.brought})

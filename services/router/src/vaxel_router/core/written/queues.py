@@ -10,6 +10,9 @@ LOOK = "look"
 """The switch of a ``switch.changed`` that only says that a full record left something to do."""
 
 
+WINDOW = "window"
+"""The switch of a ``switch.changed`` by which what is matchable is collected, and then matched."""
+
 HOURS, OPEN, OUTSIDE = "hours", "open", "outside_hours"
 """The switch of a ``switch.changed`` that a calendar turns, and its reasons."""
 
@@ -19,6 +22,11 @@ def key_of(switch: str, queue: str | None) -> str:
     return f"{switch}:{queue or ''}"
 
 
+def window_timer(pool: Pool) -> str:
+    """The timer that is armed as long as a pool collects what is matchable."""
+    return f"window:{pool.name}:"
+
+
 def _switch_changed(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
     data = decision.data
     switch, queue, on = data["switch"], data.get("queue"), data.get("on", True)
@@ -26,6 +34,13 @@ def _switch_changed(world: World, pool: Pool, decision: Decision, _place: Place)
         timer = f"look:{pool.name}:{queue or ''}"
         if on:
             world.arm(timer, decision.at_ms)
+        else:
+            world.disarm(timer)
+        return
+    if switch == WINDOW:
+        timer = window_timer(pool)
+        if on:
+            world.arm(timer, data["until_ms"])
         else:
             world.disarm(timer)
         return
