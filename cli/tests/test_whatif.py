@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_kit import deployment
-from whatif_history import Days, drawn
+from whatif_history import BEGIN_MS, Days, drawn
 
 from vaxel_cli.commands.recorded import FromExport
 from vaxel_cli.main import run
@@ -20,6 +20,7 @@ from vaxel_cli.whatif.compared import load
 from vaxel_cli.whatif.figures import quantile
 from vaxel_cli.whatif.replayed import Replay
 from vaxel_cli.whatif.told import Story, read
+from vaxel_shared.calendars.instants import show_instant
 from vaxel_shared.contracts import wire
 from vaxel_shared.version import ENGINE_VERSION
 
@@ -67,20 +68,35 @@ def test_golden_histories_come_out_as_recorded(folder: Path) -> None:
 
 @settings(max_examples=4, deadline=None)
 @given(
-    st.integers(0, 10**9), st.sampled_from(("all", "tier1", "billing", "fi")), st.integers(1, 12)
+    st.integers(0, 10**9),
+    st.sampled_from(("all", "tier1", "billing", "fi")),
+    st.integers(1, 12),
+    st.booleans(),
 )
 def test_whoever_is_there_everything_is_still_accounted_for(
-    seed: int, group: str, count: int
+    seed: int, group: str, count: int, late: bool
 ) -> None:
-    """Every contact comes or says why not, no work is held by whoever isn't there."""
+    """Every contact comes or says why not, no work is held by whoever isn't there.
+
+    ``late``: the change holds from the middle on, and nothing is otherwise before.
+    """
     history = drawn(seed, 80, 6)
     story = read(history.moments(), history.inputs)
     item = changing.Range(group, None, group, (count,))
-    other = changing.changed(story, history.library, changing.Changes(staff=((item, count),)))
+    since_ms = (story.begin_ms + story.end_ms) // 2 if late else None
+    wanted = changing.Changes(staff=((item, count),), since_ms=since_ms)
+    other = changing.changed(story, history.library, wanted)
     again = Replay(
         story, other.outside, other.library, (history.log_id, 0), cast=other.cast
     ).run()  # fmt: skip
-    assert not {one.agent_id for one in again.decisions if one.agent_id} & other.cast.gone
+    sides = [
+        plain([one for one in made if one.at_ms < (since_ms or 0)])
+        for made in (story.decisions, again.decisions)
+    ]
+    assert sides[0] == sides[1]
+    given_ = [one for one in again.decisions if one.type in ("offer.made", "work.assigned")]
+    after = [one for one in given_ if one.at_ms > (since_ms or 0)]
+    assert not {one.agent_id for one in after} & other.cast.gone
     first = {act.command.id for act in story.outside if act.command.type == "contact.add"}
     came = {one.cause for one in again.decisions}
     refused = sum(n for code, n in again.left_out.items() if code.startswith("refused:contact.add"))
@@ -192,6 +208,46 @@ def test_other_people_by_a_file(asked: Any, tmp_path: Path) -> None:
     told = asked("--roster", str(folder / "roster.yaml"))
     shared = {one["agent"] for one in told["rows"][0]["result"]["agents"]}
     assert shared == {"a02", "a09"}
+
+
+def test_up_to_an_instant_it_is_as_recorded_and_only_what_came_after_counts(
+    asked: Any, tmp_path: Path
+) -> None:
+    since = show_instant(BEGIN_MS + 25 * 60_000)
+    told = asked("--since", since, "--staff", "tier1=3")
+    assert told["log"]["contacts"] == 5
+    assert told["recorded"]["all"]["works"] == 5
+    (row,) = told["rows"]
+    assert row["result"]["all"]["wait_ms"]["p90"] < told["recorded"]["all"]["wait_ms"]["p90"]
+    assert {one["agent"] for one in row["result"]["agents"]} == {"a01", "a01+1", "a01+2", "a02"}
+
+    past = load(FromExport(tmp_path / "export"))
+    story, at_ms = past.stories[0], BEGIN_MS + 25 * 60_000
+    item = changing.Range("tier1", None, "tier1", (3,))
+    some = changing.Changes(staff=((item, 3),), since_ms=at_ms)
+    other = changing.changed(story, past.parts[0].library, some)
+    again = Replay(story, other.outside, other.library, (past.log_id, 0), cast=other.cast).run()
+    both = [
+        plain([one for one in some_ if one.at_ms < at_ms])
+        for some_ in (story.decisions, again.decisions)
+    ]
+    assert both[0] == both[1]
+    assert len(both[0]) > 20
+
+
+def test_until_an_instant_it_is_as_if_the_log_ended_there(asked: Any) -> None:
+    told = asked("--until", show_instant(BEGIN_MS + 9 * 60_000), "--staff", "tier1=2")
+    assert told["log"]["contacts"] == 3
+    assert told["recorded"]["all"]["waiting"] == 2
+    assert told["unchanged"]["result"] == told["recorded"]
+    assert told["rows"][0]["result"]["all"]["waiting"] == 1
+
+
+def test_a_policy_from_an_instant_on_leaves_what_was_before(asked: Any, tmp_path: Path) -> None:
+    new = deployment(tmp_path / "new", {"routing": [('["bill*"]', '["question*"]')]})
+    told = asked("--config", str(new), "--since", show_instant(BEGIN_MS + 25 * 60_000))
+    queues = {one["queue"]: one["works"] for one in told["rows"][0]["result"]["queues"]}
+    assert queues == {"billing": 5}
 
 
 def test_staff_against_answers_in_time_is_drawn(asked: Any, tmp_path: Path) -> None:

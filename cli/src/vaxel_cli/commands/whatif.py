@@ -20,6 +20,7 @@ from vaxel_cli.whatif import changes as changing
 from vaxel_cli.whatif.changes import Changes
 from vaxel_cli.whatif.compared import ASSUMES, Outcome, Past, load, play
 from vaxel_cli.whatif.figures import alike
+from vaxel_shared.calendars.instants import parse_instant
 from vaxel_shared.config import deployment as deployment_files
 from vaxel_shared.config import source
 from vaxel_shared.config.base import duration_ms
@@ -57,6 +58,11 @@ _LEFT_OUT = {
     "`tierN`, a language or a skill. Several give every combination.",
 )  # fmt: skip
 @click.option(
+    "--since", metavar="INSTANT",
+    help="Up to then all is as recorded; changes hold, and figures count, from then on.",
+)  # fmt: skip
+@click.option("--until", metavar="INSTANT", help="The end; left out, the log's.")
+@click.option(
     "--within", default="1h", show_default=True, metavar="DURATION",
     help="A first answer within this counts as in time.",
 )  # fmt: skip
@@ -68,7 +74,7 @@ _LEFT_OUT = {
 @json_option
 def whatif(
     *, folder: Path, config_dir: Path | None, roster_file: Path | None, ranges: tuple[str, ...],
-    within: str, picture: Path | None, as_json: bool,
+    since: str | None, until: str | None, within: str, picture: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Play a recorded log again through this router, with another policy or other people.
 
@@ -84,8 +90,10 @@ def whatif(
     changes = Changes(
         roster=source.validate(Roster, source.read(roster_file)) if roster_file else None,
         policy=deployment_files.load(config_dir) if config_dir else None,
+        since_ms=_instant("--since", since),
     )
     past = _load(folder)
+    past.since_ms, past.until_ms = changes.since_ms, _instant("--until", until)
     tried = _tried(past, ranges, changes.roster)
     messages = Interactions(folder)
     rows: list[tuple[dict[str, int], Outcome]] = []
@@ -118,6 +126,13 @@ def _within(text: str) -> int:
         raise wrong_use(f"--within: {error}") from error
 
 
+def _instant(option: str, text: str | None) -> int | None:
+    try:
+        return parse_instant(text) if text is not None else None
+    except ValueError as error:
+        raise wrong_use(f"{option}: {error}") from error
+
+
 def _load(folder: Path) -> Past:
     try:
         past = load(FromExport(folder))
@@ -146,9 +161,9 @@ def _document(
     stories = past.stories
     return {
         "log": {
-            "begin": iso_ms(min(one.begin_ms for one in stories)),
-            "end": iso_ms(max(one.end_ms for one in stories)),
-            "contacts": sum(len(one.matters) for one in stories),
+            "begin": iso_ms(past.since_ms or min(one.begin_ms for one in stories)),
+            "end": iso_ms(past.until_ms or max(one.end_ms for one in stories)),
+            "contacts": past.contacts(),
             "left_out": past.missing(),
         },
         "within_ms": within_ms,

@@ -49,11 +49,13 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """``staff``: group → how many; the rest as it is published."""
+    """``staff``: group → how many; the rest as it is published. They hold from ``since_ms`` on."""
 
     staff: tuple[tuple[Range, int], ...] = ()
     roster: Roster | None = None
     policy: Deployment | None = None
+    since_ms: int | None = None
+    """None: from the first instant."""
 
     @property
     def none(self) -> bool:
@@ -149,20 +151,49 @@ def changed(story: Story, library: Mapping[str, Policy], changes: Changes) -> Ch
     found = Changed(story.outside, library)
     if changes.none:
         return found
+    before, since_ms = [], story.begin_ms
+    if changes.since_ms is not None and changes.since_ms > story.begin_ms:
+        since_ms = changes.since_ms
+        before = [act for act in story.outside if act.at_ms < since_ms]
+        found.outside = [act for act in story.outside if act.at_ms >= since_ms]
+        if changes.staff or changes.roster is not None:
+            found.outside = [*_rosters_of_then(before, story, since_ms), *found.outside]
     if changes.policy is not None:
-        _publish(found, story, changes.policy)
+        pools = list(dict.fromkeys(act.command.pool for act in story.outside))
+        _publish(found, pools, since_ms, changes.policy)
     if changes.roster is not None:
         _instead(found, changes.roster)
     if changes.staff:
         _staff(found, changes.staff)
-    _presence(found, story)
+    if changes.staff or changes.roster is not None:
+        _presence(found, story)
+    found.outside = [*before, *found.outside]
     return found
 
 
-def _publish(found: Changed, story: Story, loaded: Deployment) -> None:
-    """The other policy from the first instant on, instead of all that were published."""
+def _rosters_of_then(before: list[Act], story: Story, since_ms: int) -> list[Act]:
+    """The roster that each pool had, once more; whoever is there then is there as a copy too."""
+    there: set[str] = set()
+    for made in story.decisions:
+        if made.at_ms >= since_ms:
+            break
+        if made.type == "agent.changed" and made.data.get("presence") is not None:
+            (there.add if made.data["presence"] == "available" else there.discard)(
+                f"{made.pool}/{made.agent_id}"
+            )
+    last = {act.command.pool: act for act in before if act.command.type == "roster.set"}
+    found = []
+    for pool, act in last.items():
+        agents = [
+            {**one, "present": f"{pool}/{one['id']}" in there} for one in act.command.data["agents"]
+        ]
+        found.append(Act(FIRST, since_ms, with_agents(act.command, agents)))
+    return found
+
+
+def _publish(found: Changed, pools: list[str], since_ms: int, loaded: Deployment) -> None:
+    """The other policy from that instant on, instead of all that were published."""
     ours = {pool.name: pool for pool in loaded.routing.pools}
-    pools = list(dict.fromkeys(act.command.pool for act in found.outside))
     found.unknown_pools = [name for name in pools if name not in ours]
     acts = []
     library = dict(found.library)
@@ -171,7 +202,7 @@ def _publish(found: Changed, story: Story, loaded: Deployment) -> None:
             item = publications.policy(loaded, ours[name])
             library[item.version] = decode_policy(item.blob)
             command = wire.decode_command(item.command(0).to_json())
-            acts.append(Act(FIRST, story.begin_ms, command))
+            acts.append(Act(FIRST, since_ms, command))
     rest = [
         act
         for act in found.outside

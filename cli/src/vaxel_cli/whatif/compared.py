@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +54,12 @@ class Part:
 
 @dataclass(slots=True)
 class Past:
-    """A whole log."""
+    """A whole log; it is measured from ``since_ms`` on, and until ``until_ms``."""
 
     log_id: str
     parts: list[Part]
+    since_ms: int | None = None
+    until_ms: int | None = None
 
     @property
     def stories(self) -> list[Story]:
@@ -66,7 +68,24 @@ class Past:
 
     def recorded(self) -> Figures:
         """What really was."""
-        return _together(figures(one.decisions, one.end_ms) for one in self.stories)
+        return _together(self.measured(one.decisions, one) for one in self.stories)
+
+    def measured(self, decisions: Sequence[wire.Decision], story: Story) -> Figures:
+        """What a partition's decisions amount to within the time that is asked about."""
+        end_ms = story.end_ms
+        if self.until_ms is not None and self.until_ms < end_ms:
+            end_ms = self.until_ms
+            decisions = [made for made in decisions if made.at_ms <= end_ms]
+        return figures(decisions, end_ms, self.since_ms or 0)
+
+    def contacts(self) -> int:
+        """How many came within the time that is asked about."""
+        begin_ms, end_ms = self.since_ms or 0, self.until_ms or 1 << 62
+        return len({
+            made.cause
+            for story in self.stories for made in story.decisions
+            if begin_ms <= made.at_ms <= end_ms and made.cause in story.matters
+        })  # fmt: skip
 
     def missing(self) -> dict[str, int]:
         """What the log itself doesn't give, by code."""
@@ -118,17 +137,17 @@ def play(past: Past, changes: Changes, messages: Interactions | None = None) -> 
     """Let the log happen again. ``messages`` lets another policy's rules look at them."""
     retold = None
     if changes.policy is not None and messages is not None:
-        retold = _Retold(changes.policy, messages)
+        retold = _Retold(changes.policy, messages, changes.since_ms or 0)
     found, left_out = [], Counter[str]()
     for part in past.parts:
         other = changed(part.story, part.library, changes)
         place = (past.log_id, part.number)
         replay = Replay(
             part.story, other.outside, other.library, place, cast=other.cast, retold=retold
-        ).run()  # fmt: skip
+        ).run(past.until_ms)  # fmt: skip
         left_out += replay.left_out
         left_out["pool_unknown"] += len(other.unknown_pools)
-        found.append(figures(replay.decisions, part.story.end_ms))
+        found.append(past.measured(replay.decisions, part.story))
     if retold is not None:
         left_out["message_gone"] = retold.gone
     return Outcome(_together(found), left_out)
@@ -144,13 +163,15 @@ def _together(parts: Any) -> Figures:
 class _Retold:
     """What triage would make of a contact's message by another policy's rules."""
 
-    def __init__(self, loaded: Deployment, messages: Interactions) -> None:
+    def __init__(self, loaded: Deployment, messages: Interactions, since_ms: int) -> None:
         self.gone = 0
         """Contacts whose message isn't there any more: the rules of then hold for them."""
         self._triaged: Callable[..., wire.Command] = Side(loaded).triaged
-        self._messages = messages
+        self._messages, self._since_ms = messages, since_ms
 
-    def __call__(self, command: wire.Command) -> wire.Command:
+    def __call__(self, command: wire.Command, now_ms: int) -> wire.Command:
+        if now_ms < self._since_ms or "handed" in command.data:
+            return command
         partition, offset = command.data["src"]
         message = self._messages.get(int(partition), int(offset), command.id)
         if message is None:

@@ -139,14 +139,18 @@ class _Waits:
     rests_since_ms: int | None = None
 
 
-def figures(decisions: Sequence[wire.Decision], end_ms: int) -> Figures:
-    """Fold one partition's decisions."""
-    found = _Fold()
+def figures(decisions: Sequence[wire.Decision], end_ms: int, since_ms: int = 0) -> Figures:
+    """Fold one partition's decisions; what began before ``since_ms`` isn't measured."""
+    found = _Fold(since_ms)
     for made in decisions:
         found.see(made)
     found.end(end_ms)
     shares = Shares(hard_level=HARD_LEVEL)
-    shares.fold(_batches(decisions, end_ms))
+    before = [made for made in decisions if made.at_ms < since_ms]
+    if before:
+        shares.fold(_batches(before, since_ms))
+        shares.rows.clear()
+    shares.fold(_batches(decisions[len(before) :], end_ms))
     found.answer.rows = dict(shares.rows)
     return found.answer
 
@@ -157,8 +161,9 @@ def _batches(decisions: Sequence[wire.Decision], end_ms: int) -> Iterable[wire.B
 
 
 class _Fold:
-    def __init__(self) -> None:
+    def __init__(self, since_ms: int) -> None:
         self.answer = Figures()
+        self._since_ms = since_ms
         self._waits: dict[str, _Waits] = {}
         self._cases: dict[str, tuple[str, int]] = {}
         """Case without an answer yet → pool, and when it was opened."""
@@ -166,6 +171,8 @@ class _Fold:
 
     def see(self, made: wire.Decision) -> None:
         """One decision."""
+        if made.at_ms < self._since_ms:
+            return
         kind = made.type.partition(".")[0]
         if kind == "work":
             self._work(made, str(made.work_id), str(made.case_id))

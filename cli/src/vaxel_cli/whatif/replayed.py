@@ -88,7 +88,7 @@ class Replay:
         place: tuple[str, int],
         *,
         cast: Cast | None = None,
-        retold: Callable[[wire.Command], wire.Command] | None = None,
+        retold: Callable[[wire.Command, int], wire.Command] | None = None,
     ) -> None:
         self.decisions: list[wire.Decision] = []
         self.left_out: Counter[str] = Counter()
@@ -109,9 +109,11 @@ class Replay:
         for act in outside:
             self._at(act.at_ms, act.offset, self._outside(act))
 
-    def run(self) -> Replay:
-        """To the log's end."""
+    def run(self, until_ms: int | None = None) -> Replay:
+        """To the log's end, or sooner."""
         end_ms = self._story.end_ms
+        if until_ms is not None:
+            end_ms = min(end_ms, until_ms)
         while True:
             timer = self.world.next_timer()
             first_ms = self._heap[0][0] if self._heap else end_ms + 1
@@ -197,7 +199,7 @@ class Replay:
         def happen(now_ms: int) -> None:
             command = act.command
             if self._retold is not None and command.type == "contact.add":
-                command = self._retold(command)
+                command = self._retold(command, now_ms)
             if act.situation:
                 found = situation(self._pool(command.pool), command.case_id)
                 if found != act.situation:
