@@ -190,3 +190,30 @@ def test_without_the_logs_beginning_it_is_told_as_it_was_recorded(tmp_path, hist
 def test_what_there_is_not_is_said(history, told, options, case, code, said):
     history.contact("bill", subject="My bill")
     assert said in told(*options, case=case, code=code).err
+
+
+def test_work_of_a_window_says_until_when_it_is_collected_then_how_well_it_was_matched(
+    tmp_path, capsys
+):
+    edits = [
+        ("    queues:\n", "    match: {window: 3s}\n    queues:\n"),
+        ("{after: 0s, tiers: [1]}\n          - {after: 10m, tiers: [1, 2]}", "{after: 0s, tiers: [1, 2]}"),
+    ]  # fmt: skip
+    history = History(deployment(tmp_path / "config", {"routing": edits}), tmp_path)
+
+    def ask(folder, *options):
+        history.write(tmp_path / folder)
+        assert run(["policy", "explain", CASE, "--from", str(tmp_path / folder), *options]) == 0
+        return capsys.readouterr().out
+
+    history.contact("bill", subject="Hello")
+    now = json.loads(ask("first", "--json"))
+    assert (now["held"]["code"], now["winner"], now["eligible"]) == ("collecting", None, 2)
+    for name in ("second", "third", "fourth"):
+        history.contact(name, subject="Hello")
+    then = json.loads(ask("then", "--json"))
+    assert then["window"] == {
+        "method": "best", "works": 3, "agents": 2, "matched": 3, "gap": 0,
+    }  # fmt: skip
+    assert [name for name, row in rows(then).items() if row.get("chosen")] == [then["winner"]]
+    assert "matched together, 3 of 3 works to 2 agents: the best there is" in ask("words")

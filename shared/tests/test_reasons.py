@@ -10,6 +10,20 @@ from vaxel_shared import reasons
     [
         (reasons.rejection("presence_away"), "away"),
         (
+            reasons.window(
+                {"method": "best", "works": 5, "agents": 3, "matched": 3, "gap": 0}, "Ann"
+            ),
+            "matched together, 3 of 5 works to 3 agents: the best there is; by itself it would have gone to Ann",
+        ),
+        (
+            reasons.window({"method": "best", "works": 5, "agents": 3, "matched": 3, "gap": 1}),
+            "matched together, 3 of 5 works to 3 agents: perhaps 1 more could have been served",
+        ),
+        (
+            reasons.window({"method": "one_by_one", "reason": "too_many"}),
+            "one by one: there was too much to be matched together",
+        ),
+        (
             reasons.rejection("skill_level", {"skill": "billing", "level": 2}),
             "skill level too low (skill billing, level 2)",
         ),

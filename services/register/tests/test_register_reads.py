@@ -26,6 +26,7 @@ from register_kit import (
     queued,
 )
 
+from vaxel_register.core.timeline import own_reasons
 from vaxel_shared.contracts.cloudevents import iso_ms
 from vaxel_shared.crypto.tokens import sign
 
@@ -244,6 +245,12 @@ async def test_an_agent_sees_only_their_own_reasons_unless_the_setting_says_all(
     await kit.close()
     frank = await reopen(agents_see_reasons="all")
     assert rejected((await frank.get(path, "agent", "anna"))[1]) == ["ben"]
+
+
+def test_an_agent_isnt_told_to_whom_else_a_window_would_have_given_it() -> None:
+    explain = {"window": {"method": "best", "gap": 0, "alone": "ben"}, "rejected": []}
+    assert own_reasons(explain, "anna")["window"] == {"method": "best", "gap": 0}
+    assert own_reasons(explain, "ben") == explain
 
 
 async def test_the_inbox_shows_pending_offers_and_work_in_hand(register: Register) -> None:

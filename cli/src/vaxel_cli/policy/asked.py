@@ -14,6 +14,7 @@ from vaxel_cli.policy.forward import Scene
 from vaxel_cli.policy.history import Moment, Placed, fold, of_case
 from vaxel_router.core.policy import Policy
 from vaxel_router.core.policy import decode as decode_policy
+from vaxel_router.core.written.queues import window_timer
 from vaxel_shared.contracts import wire
 
 _TABLE: dict[str, Any] = {
@@ -111,6 +112,8 @@ def _told(
     number: int | None, decision: wire.Decision | None, scene: Scene | None
 ) -> dict[str, Any]:
     found = table(scene) if scene is not None else dict(_TABLE)
+    if decision is None and scene is not None:
+        _collected(scene, found)
     explain = decision.data.get("explain") if decision is not None else None
     same = None
     if explain is not None and scene is not None:
@@ -133,6 +136,17 @@ def _told(
         "window": window,
         "at_ms": at_ms,
     }
+
+
+def _collected(scene: Scene, found: dict[str, Any]) -> None:
+    """Whatever waits now is offered to nobody as long as a window is open."""
+    until_ms = scene.timers.get(window_timer(scene.pool))
+    if until_ms is None or found["held"] is not None:
+        return
+    found |= {"held": {"code": "collecting", "until_ms": until_ms}, "winner": None}
+    for row in found["table"]:
+        if row["code"] is None:
+            row["chosen"] = False
 
 
 def recorded_answer(recorded: Recorded, case: str, number: int | None) -> dict[str, Any] | None:

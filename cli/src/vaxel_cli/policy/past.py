@@ -14,6 +14,7 @@ from vaxel_cli.policy.history import fold
 from vaxel_router.core import views
 from vaxel_router.core.eligibility import aside, choose, used
 from vaxel_router.core.state import Agent, Pool, Work, World, is_matched
+from vaxel_router.core.written.queues import window_timer
 from vaxel_shared.contracts import wire
 
 
@@ -103,18 +104,20 @@ def _waiting(past: Past, pool: Pool, work: Work, place: int) -> dict[str, Any]:
         "next_ms": work.next_ms,
         "attempts": work.attempts,
         "kept_for": reserved,
-        "held": _held(pool, work),
+        "held": _held(past, pool, work),
         "why_not_yet": {
             key: explain[key] for key in ("candidates", "eligible", "by_code", "rejected")
         },
     }
 
 
-def _held(pool: Pool, work: Work) -> str | None:
+def _held(past: Past, pool: Pool, work: Work) -> str | None:
     """What keeps it from everybody alike, as a code."""
     if work.queue in pool.shut:
         return "queue_closed"
-    return None if is_matched(pool, work) else "offered_too_often"
+    if not is_matched(pool, work):
+        return "offered_too_often"
+    return "collecting" if window_timer(pool) in past.world.state.timers else None
 
 
 def on_their_way(past: Past, pool: Pool, queue: str) -> list[dict[str, Any]]:
