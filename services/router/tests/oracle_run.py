@@ -27,10 +27,11 @@ import click
 from engine_oracle import NaiveWorld, both_kinds_of_worlds
 from random_desk import Traffic
 
+from vaxel_router.core import cycle
 from vaxel_router.core import state as states
 from vaxel_router.core.engine import Batch
 from vaxel_router.core.inputs import decode
-from vaxel_router.core.matching import Matcher
+from vaxel_router.core.matching import Matcher, together
 from vaxel_router.core.state import State, World
 from vaxel_shared.contracts import wire
 
@@ -139,6 +140,8 @@ DEFECTS: dict[str, tuple[Any, str, Any]] = {
     "ties": (Matcher, "is_tied", lambda _self, _item_id, _winner: False),
     "order": (states, "work_key", lambda work: work.order),
     "capacity": (Matcher, "free", lambda _self, _agent, _channel, _cost, *, idle=None: None),
+    "windows": (together, "_each", lambda idle, count: [0] * count),
+    "window's rooms": (cycle, "most_of", lambda _agent, *, direct: (1, 1)),
     "comings": (Matcher, "_refile_preferring", lambda _self, _agent: None),
 }
 """Defects by name: what is replaced by what."""
