@@ -200,16 +200,24 @@ class Replay:
             command = act.command
             if self._retold is not None and command.type == "contact.add":
                 command = self._retold(command, now_ms)
-            if act.situation:
-                found = situation(self._pool(command.pool), command.case_id)
-                if found != act.situation:
-                    self.left_out[f"otherwise:{command.type}"] += 1
-                    return
+            if not self._still_means(act):
+                self.left_out[f"otherwise:{command.type}"] += 1
+                return
             if command.type in ("case.handed", "delivery.result"):
                 command = self._of_this_hand_over(command)
             self._send(now_ms, command)
 
         return happen
+
+    def _still_means(self, act: Act) -> bool:
+        """Whether an act upon a case means what it did: an alert, until somebody answers."""
+        command = act.command
+        if act.answers is not None:
+            case_id = command.case_id or ""
+            return self._replies[self._matter.get(case_id, case_id)] <= act.answers
+        if not act.situation:
+            return True
+        return situation(self._pool(command.pool), command.case_id) == act.situation
 
     def _of_this_hand_over(self, command: wire.Command) -> wire.Command:
         """Speaks of the hand-over by its place in the log: here that is another."""

@@ -38,6 +38,8 @@ class Act(NamedTuple):
     command: wire.Command
     situation: str = ""
     """Of an act upon a case that nobody had in hand: how the case stood."""
+    answers: int | None = None
+    """Of an alert: how many answers the case had had."""
 
 
 class After(NamedTuple):
@@ -202,6 +204,9 @@ class _Reader:
                 self._heard(pool, act)
         elif command.type == "case.handed":
             self._heard(pool, act)
+        elif command.type == "sla.alert":
+            count, _ = self._reply.get(command.case_id or "", (0, 0))
+            self.story.outside.append(act._replace(answers=count))
         elif command.case_id is not None:
             work = work_of(pool, living(pool, command.case_id))
             if work is not None and work.state in IN_HAND:
