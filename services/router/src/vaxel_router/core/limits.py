@@ -62,8 +62,8 @@ OFFERS_PER_WORK_MAX = 1_000
 WINDOW_MS_MAX = 60_000
 """The longest that matchable work is collected: so much longer may a customer wait for it."""
 
-LOOKS_MAX = 500_000
-"""Steps of one search for the best matching (about half a second): beyond it, one by one."""
+LOOKS_MAX = 300_000
+"""Steps of one search for the best matching (below a second): beyond it, one by one."""
 
 SHARE_MS_MAX = 31 * 86_400_000
 """The longest time in which an agent's share of work is counted."""
