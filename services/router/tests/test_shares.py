@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from router_harness import ROSTER, Router
 
@@ -96,6 +96,7 @@ def test_shares_that_can_not_be_meant_are_no_configuration(shares: str, says: st
         a_router(shares)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 100), min_size=2, max_size=2), st.integers(1, 300))
 def test_two_shares_are_never_off_by_a_whole_work(weights: list[int], count: int) -> None:
     shares = {f"q{number}": weight for number, weight in enumerate(weights)}

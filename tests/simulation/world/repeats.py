@@ -7,7 +7,6 @@ folded inputs, copies of inputs that were folded by then are delivered again, sh
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import Any
 
 from simulation.world.checker import Violation
@@ -66,7 +65,7 @@ def _fold(
             rng.shuffle(left)
             while left and batch.has_room:
                 copies += 1
-                batch.add(replace(inputs[left.pop()], append_ms=0))
+                batch.add(inputs[left.pop()]._replace(append_ms=0))
         if body.open is not None:
             batch.add(inputs[one.through + 1])
         elif body.tick_ms is not None:

@@ -6,6 +6,7 @@ deterministic: fields in the order of declaration, dicts in the order they were 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -90,6 +91,10 @@ def encode(value: Command | Batch | Decision) -> bytes:
         if known is not None:
             return known
     return _encoder.encode(value)
+
+
+encode_decision: Callable[[Decision], bytes] = _encoder.encode
+"""The same of a decision alone."""
 
 
 def batch_of(head: Batch, decisions: list[Decision], encoded: list[bytes]) -> Batch:

@@ -18,7 +18,8 @@ def apply(world: World, decision: Decision, place: Place) -> None:
     state.now_ms = max(state.now_ms, decision.at_ms)
     handler = HANDLERS.get(decision.type)
     if handler is not None:
-        handler(world, world.pool(decision.pool), decision, place)
+        pool = state.pools.get(decision.pool) or world.pool(decision.pool)
+        handler(world, pool, decision, place)
 
 
 def apply_batch(world: World, batch: Batch, seq: int) -> None:

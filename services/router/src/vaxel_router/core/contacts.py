@@ -19,6 +19,7 @@ REQUIRED = (
     "contact_id", "conversation_key", "customer_id", "channel", "account", "queue",
     "received_at_ms", "src",
 )  # fmt: skip
+_REQUIRED = frozenset(REQUIRED)
 
 
 def add(step: Step, command: Command) -> None:
@@ -30,10 +31,12 @@ def add(step: Step, command: Command) -> None:
         return
     if case is None and data.get("forwarded") is not None and forward(step, data, None):
         return
-    if case is None and ids.case_id(data["contact_id"]) in step.pool.cases:
-        step.emit("command.repeated", case_id=ids.case_id(data["contact_id"]))
-    elif case is None:
-        _open(step, data)
+    if case is None:
+        case_id = ids.case_id(data["contact_id"])
+        if case_id in step.pool.cases:
+            step.emit("command.repeated", case_id=case_id)
+        else:
+            _open(step, case_id, data)
     elif case.status == "open":
         said = facts(case.number, data)
         step.emit("case.joined", case_id=case.id, work_id=case.work_id, **said)
@@ -43,8 +46,8 @@ def add(step: Step, command: Command) -> None:
 
 def check(data: dict[str, Any]) -> None:
     """Raises Refused where a contact lacks something, or asks for what no contact may."""
-    missing = [name for name in REQUIRED if name not in data]
-    if missing:
+    if not data.keys() >= _REQUIRED:
+        missing = [name for name in REQUIRED if name not in data]
         raise Refused("invalid_data", {"missing": missing})
     if (wrong := fault(data.get("requires", {}))) is not None:
         raise Refused("invalid_data", {"requires": wrong})
@@ -102,10 +105,9 @@ def next_number(step: Step) -> str:
     return case_number(letter, step.world.state.log_id, step.pool.counter + 1)
 
 
-def _open(step: Step, data: dict[str, Any]) -> None:
+def _open(step: Step, case_id: str, data: dict[str, Any]) -> None:
     """A new case; where the conversation had one that is closed, linked to it."""
     pool, number = step.pool, next_number(step)
-    case_id = ids.case_id(data["contact_id"])
     key = data["conversation_key"]
     linked = pool.conversations.get(key) or pool.closed.get(key) or _claimed(step, data)
     step.emit(

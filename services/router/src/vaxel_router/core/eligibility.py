@@ -230,14 +230,17 @@ def _terms(pool: Pool, agent: Agent, work: Work, rarity: Rarity) -> list[TermOf]
     """All that puts an agent before or after another who may take the work, but for the id."""
     sticky = agent.id == work.prefer_agent
     terms = [("sticky", int(sticky), int(not sticky))]
+    idle = ("idle_since_ms", agent.idle_since_ms, agent.idle_since_ms)
+    if work.wants is None:  # as nearly always
+        return [*terms, ("tier", agent.tier, agent.tier), idle]
     terms += terms_of(profile_of(agent, pool.named), asks_of(work), rarity)
-    choice = work.wants.choice if work.wants is not None else ""
+    choice = work.wants.choice
     if choice == "round_robin":
         terms.append(("turn", agent.turn, agent.turn))
     elif choice:
         load = load_of(used(pool, agent, "")[0], agent.capacity)
         terms.append(("load", load, load if choice == "least_loaded" else -load))
-    return [*terms, ("idle_since_ms", agent.idle_since_ms, agent.idle_since_ms)]
+    return [*terms, idle]
 
 
 def _order(terms: list[TermOf]) -> list[int]:

@@ -9,8 +9,7 @@ it; an input too large for one batch stays open (``Batch.open``) and goes on in 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from vaxel_router.core import (
     alerts,
@@ -60,8 +59,7 @@ HANDLERS: dict[str, Handler] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(NamedTuple):
     """One record of ``vaxel.work``: its offset, append time and command.
 
     ``command`` is None, with ``error`` a code, where the record is no valid command.
@@ -107,23 +105,24 @@ class Batch:
         again to the next batch: what was done of it is done. Raises :class:`InputTooLarge` and
         :class:`TimerFailed`; then, as after any error, the state must be thrown away.
         """
-        now_ms = max(self._world.state.now_ms, item.append_ms)
+        step, command, now_ms = self._step, item.command, self._world.state.now_ms
+        now_ms = max(now_ms, item.append_ms)
         if not self._fire(now_ms):
             return False
-        if not self._step.has_room:  # the timers took it all
+        if not step.has_room:  # the timers took it all
             self._tick_ms = self._world.state.now_ms
             return False
-        begin = len(self._step.decisions)
-        cause = item.command.id if item.command is not None else f"offset:{item.offset}"
-        self._step.begin(cause, now_ms, item.command)
+        begin = len(step.decisions)
+        cause = command.id if command is not None else f"offset:{item.offset}"
+        step.begin(cause, now_ms, command)
         finished = self._fold(item)
-        assert len(self._step.decisions) > begin, "every input yields a decision"
-        if self._step.bytes > BODY_BYTES_MAX:
-            raise InputTooLarge(f"{self._step.bytes} bytes of decisions")
+        assert len(step.decisions) > begin, "every input yields a decision"
+        if step.bytes > BODY_BYTES_MAX:
+            raise InputTooLarge(f"{step.bytes} bytes of decisions")
         if not finished:
             self._open = cause
             return False
-        if self._step.decisions[-1].type not in UNREMEMBERED:
+        if step.decisions[-1].type not in UNREMEMBERED:
             remember(self._world, cause, now_ms)
         return True
 

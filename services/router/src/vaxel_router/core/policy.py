@@ -195,7 +195,7 @@ class PoolLimits(msgspec.Struct, frozen=True):
     waiting: int | None = None
 
 
-class Policy(msgspec.Struct, frozen=True):
+class Policy(msgspec.Struct, frozen=True, dict=True):
     """All of a pool's policy."""
 
     at: str
@@ -219,7 +219,11 @@ class Policy(msgspec.Struct, frozen=True):
 
     def queue(self, name: str) -> Queue | None:
         """The queue of this name."""
-        return next((queue for queue in self.queues if queue.name == name), None)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Queue]:
+        return {queue.name: queue for queue in reversed(self.queues)}
 
     def names(self) -> list[str]:
         """The agents whom it names, in order."""

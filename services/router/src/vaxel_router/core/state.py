@@ -10,12 +10,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection
 from functools import lru_cache
-from heapq import heapify, heappop, heappush
 
 import msgspec
 
 from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
 from vaxel_router.core.matching import Asks, Matcher, Profile
+from vaxel_router.core.timetable import Timetable
 from vaxel_router.core.wants import Wants, extra_of
 
 
@@ -321,17 +321,12 @@ def fingerprint(command_id: str) -> int:
     return int.from_bytes(hashlib.sha256(command_id.encode()).digest()[:8])
 
 
-HEAP_SLACK = 1_000
-"""So many timers that were moved or disarmed may lie in the heap before it is made anew."""
-
-
-class World:
+class World(Timetable):
     """The state with the indexes that make it quick: they follow from it and are never saved."""
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.heap = [(due, key) for key, due in state.timers.items()]
-        heapify(self.heap)
+        super().__init__(state.timers)
         self.remembered = sum(map(len, state.memory.values()))
         """How many command ids the memory holds."""
         self.todo: tuple[str, list[Work]] = ("", [])
@@ -343,11 +338,13 @@ class World:
     def pool(self, name: str) -> Pool:
         """The pool of this name, made when it is first spoken of."""
         found = self.state.pools.get(name)
-        if found is None:
-            found = self.state.pools[name] = Pool(name)
-            self.matchers[name] = Matcher()
-            self.queued[name] = {}
-        return found
+        return self._new_pool(name) if found is None else found
+
+    def _new_pool(self, name: str) -> Pool:
+        made = self.state.pools[name] = Pool(name)
+        self.matchers[name] = Matcher()
+        self.queued[name] = {}
+        return made
 
     def forget_pool(self, name: str) -> None:
         """Take back a pool of which nothing was decided that it would have to know."""
@@ -372,24 +369,6 @@ class World:
     def waiting(self, pool: Pool) -> list[Work]:
         """The queued works of a pool, in the order of service."""
         return sorted((w for w in pool.works.values() if w.state == "queued"), key=work_key)
-
-    def arm(self, key: str, due_ms: int) -> None:
-        """Set a timer, or move it."""
-        self.state.timers[key] = due_ms
-        heappush(self.heap, (due_ms, key))
-
-    def disarm(self, key: str) -> None:
-        """Forget a timer, if there is one."""
-        self.state.timers.pop(key, None)
-        if len(self.heap) > 2 * len(self.state.timers) + HEAP_SLACK:
-            self.heap = [(due, key) for key, due in self.state.timers.items()]
-            heapify(self.heap)
-
-    def next_timer(self) -> tuple[int, str] | None:
-        """The timer that is due first, ordered by (due, key)."""
-        while self.heap and self.state.timers.get(self.heap[0][1]) != self.heap[0][0]:
-            heappop(self.heap)
-        return self.heap[0] if self.heap else None
 
     def remembers(self, command_id: str) -> bool:
         """Whether a command of this id was applied within the last days."""

@@ -92,33 +92,37 @@ class Step:
         **data: Any,
     ) -> None:
         """Decide: the decision is applied to the world before this returns."""
+        pool = self.pool
+        policy = pool.policy
+        if work_id is not None:
+            work = pool.works.get(work_id)
+            if work is not None and work.rules is not None:
+                policy = work.rules  # by which this work is decided about
+        if None in data.values():
+            data = {name: value for name, value in data.items() if value is not None}
         decision = wire.Decision(
             type=type_,
             at_ms=self.now_ms,
-            pool=self.pool.name,
+            pool=pool.name,
             cause=self.cause,
-            policy=self._policy_for(work_id),
+            policy=policy,
             case_id=case_id,
             work_id=work_id,
             offer_id=offer_id,
             agent_id=agent_id,
-            data={name: value for name, value in data.items() if value is not None},
+            data=data,
         )
-        index = len(self.decisions)
-        self.decisions.append(decision)
-        encoded = wire.encode(decision)
+        decisions, encoded = self.decisions, wire.encode_decision(decision)
+        place = (self.seq, len(decisions))
+        decisions.append(decision)
         self.encoded.append(encoded)
         self._bytes += len(encoded)
-        apply(self.world, decision, (self.seq, index))
-
-    def _policy_for(self, work_id: str | None) -> str | None:
-        """The version by which something is decided about a work."""
-        work = self.pool.works.get(work_id) if work_id is not None else None
-        return work.rules if work is not None and work.rules is not None else self.pool.policy
+        apply(self.world, decision, place)
 
     def queue(self, name: str) -> Queue | None:
         """A queue of the pool's policy."""
-        return self.policy.queue(name) if self.policy is not None else None
+        version = self.pool.policy
+        return self.library[version].queue(name) if version is not None else None
 
     def rules_of(self, asked: Work | Case) -> Policy | None:
         """The policy by which a work waits: that under which it came, or the present one."""

@@ -46,10 +46,14 @@ class Wants(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 NOTHING = Wants()
 NAMES = Wants.__struct_fields__
+_PLAIN = frozenset({"skills", "languages"})
+"""What nearly all ask for, and no more."""
 
 
 def of(requires: Mapping[str, Any]) -> Wants | None:
     """What a decision's or a contact's ``requires`` say of it; None: nothing."""
+    if requires.keys() <= _PLAIN:
+        return None
     given = {name: _ordered(requires[name]) for name in NAMES if requires.get(name)}
     return Wants(**given) if given else None
 

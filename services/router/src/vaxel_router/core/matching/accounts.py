@@ -8,22 +8,22 @@ order of profiles, then of ids.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import islice
 from typing import Any
 
 from vaxel_router.core.matching.classes import Asked, Brought, Crew, Item
 from vaxel_router.core.matching.matcher import Matcher
-from vaxel_router.core.matching.predicates import NEARNESS, PREDICATES, lasting
-from vaxel_router.core.matching.table import MASK, SHIFTS
+from vaxel_router.core.matching.predicates import NEARNESS, lasting
+from vaxel_router.core.matching.table import FIELD, MASK, STATES
 
 Near = tuple[str, str, dict[str, Any]]
 """(agent, predicate, what it was about)."""
 
 FULL = ("capacity_full", "channel_full", "offers_full", "share_full", "resting")
 """What rules somebody out for whom an item is held all the same."""
-PASSING = PREDICATES[: NEARNESS["presence_offline"] - 1 : -1]
-"""The predicates that can fail for now only, the nearest first."""
+_nearness = NEARNESS.__getitem__
 
 
 class Account:
@@ -32,16 +32,16 @@ class Account:
     def __init__(self, matcher: Matcher, item_id: str) -> None:
         self._matcher = matcher
         self._item = matcher.items[item_id]
-        self._barred = _barred(matcher, self._item)
+        self._barred = _barred(matcher, self._item) if self._item.barred else []
         self._held = matcher.is_held(item_id)
         self.candidates = len(matcher.seats)
         passing = self._passing()
         self.eligible = passing.pop("", 0)
         self.by_code = dict(_lasting(matcher, self._item.asked)[0])
         """How many each predicate rules out first, in the order of predicates: lasting ones are."""
-        for code in PASSING[::-1]:
-            if passing.get(code):
-                self.by_code[code] = passing[code]
+        self._near_codes = sorted(filter(passing.get, passing), key=_nearness, reverse=True)
+        for code in reversed(self._near_codes):
+            self.by_code[code] = passing[code]
 
     def nearest(self, most: int) -> list[Near]:
         """The nearest of those who are ruled out."""
@@ -53,16 +53,16 @@ class Account:
     def _passing(self) -> dict[str, int]:
         """How many of those who fit are in which state ("": nothing rules them out)."""
         asked, table = self._item.asked, self._matcher.table
-        total = table.sum_of(asked)
-        counts = {state: (total >> shift) & MASK for state, shift in SHIFTS.items()}
+        counts = dict(_counts(table.sum_of(asked)))
         channel = asked.asks.channel
-        for name in self._barred:
-            counts[self._matcher.seats[name].crew.code(channel)] -= 1
-        counts["barred"] = len(self._barred)
+        if self._barred:
+            for name in self._barred:
+                counts[self._matcher.seats[name].crew.code(channel)] -= 1
+            counts["barred"] = len(self._barred)
         if self._held:
             assert self._item.prefer is not None
             own = self._matcher.seats[self._item.prefer].crew.code(channel)
-            others = sum(counts[code] for code in ("", *FULL))
+            others = sum(counts.get(code, 0) for code in ("", *FULL))
             counts |= dict.fromkeys(("", *FULL), 0)
             if own in ("", *FULL):
                 others, counts[own] = others - 1, 1
@@ -70,10 +70,9 @@ class Account:
         return counts
 
     def _near(self) -> Iterator[Near]:
-        for code in PASSING:
-            if code in self.by_code:
-                for name in self._names(code):
-                    yield name, code, self._params(name, code)
+        for code in self._near_codes:
+            for name in self._names(code):
+                yield name, code, self._params(name, code)
 
     def _names(self, code: str) -> Iterator[str]:
         item = self._item
@@ -136,6 +135,19 @@ class Account:
                 return {"channel": item.asked.asks.channel}
             case _:
                 return {}
+
+
+@lru_cache(maxsize=4_096)
+def _counts(total: int) -> dict[str, int]:
+    """A sum as counts by state, those that aren't 0; not to be changed."""
+    counts = {}
+    for state in STATES:
+        if not total:
+            break
+        if total & MASK:
+            counts[state] = total & MASK
+        total >>= FIELD
+    return counts
 
 
 def _barred(matcher: Matcher, item: Item) -> list[str]:

@@ -46,8 +46,8 @@ def arm_bars(world: World, pool: Pool, work: Work) -> None:
 
 def disarm_work(world: World, pool: Pool, work: Work) -> None:
     """Forget the timers of a work that waits: it does no more."""
-    for kind in ("step", "free", "resume", "owed"):
-        world.disarm(f"{kind}:{pool.name}:{work.id}")
+    tail = f":{pool.name}:{work.id}"
+    world.disarm_all(("step" + tail, "free" + tail, "resume" + tail, "owed" + tail))
 
 
 def lease(world: World, pool: Pool, work: Work, until_ms: int | None) -> None:
