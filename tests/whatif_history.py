@@ -64,10 +64,12 @@ class History:
         yield Moment(world, -1, -1, None)
 
 
-def drawn(seed: int, commands: int, agents: int, late_ms: int = 0) -> History:
+def drawn(
+    seed: int, commands: int, agents: int, late_ms: int = 0, kind: type[Traffic] = Traffic
+) -> History:
     """Any traffic; each command is decided ``late_ms`` after it came."""
     world = World(State(LOG_ID, 0))
-    traffic = Traffic(seed, world, agents)
+    traffic = kind(seed, world, agents)
     inputs: list[Input] = []
     bodies: list[wire.Batch] = []
 

@@ -13,7 +13,8 @@ from typing import Any
 
 Json = dict[str, Any]
 STAGES = ("warned", "breached")
-ENDINGS = ("case.closed", "case.merged", "case.handed_over")
+CLOCKS = ("first_response", "resolution")
+ENDINGS = ("case.closed",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,35 @@ class Promise:
 
 @dataclass
 class Clock:
-    """One clock of a case: how much was used, and since when it runs."""
+    """One clock of a case: how much was used, and since when it runs or until when it ran."""
 
     target_ms: int
+    own_ms: int
+    """When it began; ``start_ms`` is earlier where it counts for a case that came in."""
+    start_ms: int
     since_ms: int | None
     used_ms: int = 0
+    stopped_ms: int = 0
     told: dict[str, int] = field(default_factory=dict)
     """Stage → the instant that it was due, of what should have been told."""
+
+    def stop(self, at_ms: int) -> None:
+        """It stands still."""
+        if self.since_ms is not None:
+            self.used_ms += at_ms - self.since_ms
+            self.since_ms, self.stopped_ms = None, at_ms
+
+    def go(self, at_ms: int) -> None:
+        """It runs."""
+        if self.since_ms is None:
+            self.since_ms = at_ms
+
+    def due_ms(self, share: float) -> int | None:
+        """When a share of the target was used up; None: not while it stands still."""
+        left_ms = round(self.target_ms * share) - self.used_ms
+        if self.since_ms is not None:
+            return self.since_ms + left_ms
+        return self.stopped_ms + left_ms if left_ms < 0 else None
 
 
 class Promises:
@@ -43,7 +66,11 @@ class Promises:
         self._promise = promise
         self._running: dict[tuple[str, str], Clock] = {}
         self._ended: dict[tuple[str, str], Clock] = {}
-        self._waits: set[str] = set()
+        self._away: dict[str, int] = {}
+        """Cases that went into another, and when."""
+        self._inside: dict[str, dict[str, int]] = defaultdict(dict)
+        """Case → what came in and waited for a first answer, since when."""
+        self._opened_ms: dict[str, int] = {}
 
     def see(self, decision: Json) -> None:
         """Fold one decision."""
@@ -52,30 +79,81 @@ class Promises:
             return
         at_ms, data = decision["at_ms"], decision.get("data", {})
         if kind == "case.opened" and not data.get("automatic"):
-            start = min(data.get("received_at_ms", at_ms), at_ms)
-            promise = self._promise
-            self._running[case, "first_response"] = Clock(promise.first_response_ms, start)
-            self._running[case, "resolution"] = Clock(promise.resolution_ms, start)
-        for name in ("first_response", "resolution"):
-            if (case, name) in self._running:
-                self._tell(self._running[case, name], at_ms)
+            self._open(case, min(data.get("received_at_ms", at_ms), at_ms), at_ms)
+        for one in (case, data.get("into"), data.get("out_of")):
+            self._catch_up(one, at_ms)
+        if kind == "case.reopened":
+            self._part(case, data.get("handed") or {}, at_ms)
         if kind in ("case.joined", "case.reopened", "work.queued"):
             self._resume(case, at_ms)
         elif kind == "case.waiting":
-            self._wait(case, data.get("waits_for"), at_ms)
+            later = data.get("reason") == "scheduled" and self._opened_ms.get(case) == at_ms
+            self._wait(case, "later" if later else data.get("waits_for"), at_ms)
         elif kind == "case.replied":
             self._end(case, "first_response")
+        elif kind in ("case.merged", "case.handed_over"):
+            self._join(case, data, at_ms)
+        elif kind == "case.split":
+            self._part(case, data, at_ms)
         elif kind == "case.resolved" or kind in ENDINGS:
             self._end(case, "first_response")
             self._end(case, "resolution")
+
+    def _open(self, case: str, start_ms: int, at_ms: int) -> None:
+        first_ms, whole_ms = self._promise.first_response_ms, self._promise.resolution_ms
+        self._running[case, "first_response"] = Clock(first_ms, start_ms, start_ms, start_ms)
+        self._running[case, "resolution"] = Clock(whole_ms, start_ms, start_ms, start_ms)
+        self._opened_ms[case] = at_ms
+
+    def _catch_up(self, case: str | None, at_ms: int) -> None:
+        """What was due of a case before an instant."""
+        for name in CLOCKS if case is not None and case not in self._away else ():
+            clock = self._running.get((str(case), name))
+            if clock is not None:
+                self._tell(clock, at_ms)
+
+    def _join(self, case: str, data: Json, at_ms: int) -> None:
+        """Its clocks are put away; who waited there for a first answer waits in the other."""
+        self._away.setdefault(case, at_ms)
+        since_ms, into = data.get("waiting_since_ms"), data.get("into")
+        if since_ms is not None and into is not None:
+            self._inside[into][case] = since_ms
+            self._count_from(into, at_ms)
+
+    def _part(self, case: str, data: Json, at_ms: int) -> None:
+        """If it was away they go on; resolution stood still, an answer in the other was one to this too."""
+        gone_ms = self._away.pop(case, None)
+        resolution = self._running.get((case, "resolution"))
+        if gone_ms is not None and resolution is not None:
+            resolution.stop(gone_ms)
+            resolution.go(at_ms)
+        if gone_ms is not None and data.get("answered"):
+            self._end(case, "first_response")
+        out_of = data.get("out_of")
+        if out_of is not None and self._inside[out_of].pop(case, None) is not None:
+            self._count_from(out_of, at_ms)
+
+    def _count_from(self, case: str, at_ms: int) -> None:
+        """Open clocks count from the earliest; what is due later then is taken back."""
+        for name in CLOCKS:
+            clock = self._running.get((case, name))
+            if clock is None:
+                continue
+            start_ms = min([clock.own_ms, *self._inside[case].values()])
+            clock.used_ms += clock.start_ms - start_ms
+            clock.start_ms = start_ms
+            for stage, share in zip(STAGES, (self._promise.warn_share, 1.0), strict=True):
+                due_ms = clock.due_ms(share)
+                if stage in clock.told and (due_ms is None or due_ms >= at_ms):
+                    del clock.told[stage]
 
     def judge(self, told: Told, known_ms: int) -> tuple[list[str], list[int], int]:
         """(what is missing or too much, how late each was told in ms, how many there are).
 
         ``known_ms``: what was due by then is expected.
         """
-        for clock in self._running.values():
-            self._tell(clock, known_ms)
+        for case, _ in list(self._running):
+            self._catch_up(case, known_ms)
         wrong, late, count = [], [], 0
         expected = {**self._running, **self._ended}
         for key, clock in expected.items():
@@ -94,26 +172,26 @@ class Promises:
 
     def _tell(self, clock: Clock, before_ms: int) -> None:
         """All that was due before an instant."""
-        if clock.since_ms is None:
-            return
         for stage, share in zip(STAGES, (self._promise.warn_share, 1.0), strict=True):
-            due_ms = clock.since_ms + round(clock.target_ms * share) - clock.used_ms
-            if stage not in clock.told and due_ms < before_ms:
+            due_ms = clock.due_ms(share)
+            if stage not in clock.told and due_ms is not None and due_ms < before_ms:
                 clock.told[stage] = due_ms
 
     def _wait(self, case: str, waits_for: str | None, at_ms: int) -> None:
-        if waits_for != "customer":
+        names = {"customer": ("resolution",), "later": CLOCKS}.get(waits_for or "", ())
+        if not names:
             self._resume(case, at_ms)
-            return
-        clock = self._running.get((case, "resolution"))
-        if clock is not None and clock.since_ms is not None:
-            clock.used_ms += at_ms - clock.since_ms
-            clock.since_ms = None
+        for name in names:
+            clock = self._running.get((case, name))
+            if clock is not None and waits_for == "later":
+                clock.since_ms, clock.stopped_ms = None, clock.start_ms
+            elif clock is not None:
+                clock.stop(at_ms)
 
     def _resume(self, case: str, at_ms: int) -> None:
-        clock = self._running.get((case, "resolution"))
-        if clock is not None and clock.since_ms is None:
-            clock.since_ms = at_ms
+        for name in CLOCKS:
+            if (case, name) in self._running:
+                self._running[case, name].go(at_ms)
 
     def _end(self, case: str, name: str) -> None:
         clock = self._running.pop((case, name), None)

@@ -14,7 +14,7 @@ from vaxel_shared.errors import Retryable
 from vaxel_shared.kafka import chain
 from vaxel_shared.kafka.producer import Ack
 from vaxel_shared.kafka.records import ChainCursor, ChainRecord
-from vaxel_sla_monitor.core.moves import MOVERS, move_id, move_of
+from vaxel_sla_monitor.core.moves import MOVERS, move_id, moves_of
 from vaxel_sla_monitor.shell.broker_time import BrokerTime
 from vaxel_sla_monitor.shell.buffer import SureBuffer
 from vaxel_sla_monitor.shell.projector import Projector
@@ -144,17 +144,42 @@ def test_a_brokers_clock_that_is_set_back_is_believed():
 
 def test_only_what_moves_a_clock_is_projected_and_its_id_is_its_place():
     kinds = {kind for kind in [*MOVERS, "offer.made", "notice.due", "command.refused"]
-             if move_of(decision(kind), partition=0, seq=1, index=2)}  # fmt: skip
+             if moves_of(decision(kind), partition=0, seq=1, index=2)}  # fmt: skip
     assert kinds == MOVERS
-    move = move_of(decision("case.replied"), partition=0, seq=1, index=2)
+    (move,) = moves_of(decision("case.replied"), partition=0, seq=1, index=2)
     assert move_id(LOG, move) == move_id(LOG, move.model_copy(update={"at_ms": 5}))
     assert move_id(LOG, move) != move_id(LOG, move.model_copy(update={"index": 3}))
+
+
+def test_a_case_that_goes_into_another_moves_both_under_ids_of_their_own():
+    gone = decision("case.merged", into="case-2", waiting_since_ms=5)
+    into = moves_of(gone, partition=0, seq=1, index=2)
+    assert [(move.type, move.case_id, move.other) for move in into] == [
+        ("case.merged", "case-1", None), ("case.took_in", "case-2", "case-1"),
+    ]  # fmt: skip
+    assert into[1].waiting_since_ms == 5
+    assert len({move_id(LOG, move) for move in into}) == 2
+    back = moves_of(
+        decision("case.split", out_of="case-2", answered=True), partition=0, seq=2, index=0
+    )
+    assert [(move.type, move.case_id, move.answered) for move in back] == [
+        ("case.split", "case-1", True), ("case.let_go", "case-2", None),
+    ]  # fmt: skip
+
+
+def test_a_promise_looks_at_the_cases_own_queue_wherever_its_work_is_sent():
+    (sent,) = moves_of(
+        decision("work.queued", queue="night", home="billing"), partition=0, seq=1, index=0
+    )
+    assert sent.facts.queue == "billing"
+    assert moves_of(decision("work.stepped", queue="general"), partition=0, seq=1, index=1) == []
+    assert moves_of(decision("work.suspended"), partition=0, seq=1, index=2) == []
 
 
 def test_a_joined_message_does_not_move_the_case_to_its_own_queue():
     told = Told()
     told.open()
-    joined = move_of(
+    (joined,) = moves_of(
         decision("case.joined", queue="other", priority=60, number="S-1"),
         partition=0,
         seq=1,

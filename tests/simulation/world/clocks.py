@@ -29,7 +29,7 @@ from vaxel_shared.errors import Retryable
 from vaxel_shared.kafka.reader import ChainCursor
 from vaxel_shared.kafka.topics import CLOCKS, SLA, WORK
 from vaxel_sla_monitor.core.deadlines import Deadlines
-from vaxel_sla_monitor.core.moves import move_of
+from vaxel_sla_monitor.core.moves import moves_of
 from vaxel_sla_monitor.core.rules import Rules
 from vaxel_sla_monitor.core.state import Case, decode, encode
 from vaxel_sla_monitor.core.step import step
@@ -235,12 +235,10 @@ def _refold(world: Any) -> list[SlaEvent]:
     known_ms = world.clocks.known_ms
     for one in world.checker.valid:
         for index, decision in enumerate(wire.decode_batch(one.body).decisions):
-            move = move_of(decision, partition=0, seq=one.seq, index=index)
-            if move is None:
-                continue
-            outcome = step(cases.get(move.case_id), move, rules())
-            cases[move.case_id] = outcome.case
-            events += outcome.events
+            for move in moves_of(decision, partition=0, seq=one.seq, index=index):
+                outcome = step(cases.get(move.case_id), move, rules())
+                cases[move.case_id] = outcome.case
+                events += outcome.events
     for name, last in cases.items():
         case = last
         while case is not None and (found := case.next_stage()) is not None:

@@ -56,6 +56,12 @@ class Move(Contract):
     received_at_ms: int | None = None
     waits_for: str | None = None
     reason: str | None = None
+    other: str | None = None
+    """Of a case that took another in, or let it go: which."""
+    waiting_since_ms: int | None = None
+    """The first contact of what came in, where nobody had answered it."""
+    answered: bool | None = None
+    """Of a case that is by itself again: it was answered while it was part of another."""
 
 
 class Due(Contract):

@@ -12,20 +12,38 @@ from vaxel_shared.contracts.sla import CaseFacts, Move
 from vaxel_shared.contracts.wire import Decision
 
 CONTACTS = frozenset({"case.opened", "case.joined", "case.reopened"})
-ENDINGS = frozenset({"case.closed", "case.merged", "case.handed_over"})
-MOVERS = CONTACTS | ENDINGS | {
-    "case.replied", "case.waiting", "case.resolved", "work.queued", "work.escalated",
+ENDINGS = frozenset({"case.closed"})
+PARTINGS = frozenset({"case.merged", "case.handed_over"})
+"""It lives elsewhere, in another case or pool, and may come back."""
+MOVERS = CONTACTS | ENDINGS | PARTINGS | {
+    "case.replied", "case.waiting", "case.resolved", "case.split", "work.queued", "work.escalated",
 }  # fmt: skip
+TOOK_IN, LET_GO = "case.took_in", "case.let_go"
+"""What the other case of a ``case.merged`` or ``case.split`` does: a move of its own."""
+_OTHERS = {"case.merged": (TOOK_IN, "into"), "case.split": (LET_GO, "out_of")}
 
 
-def move_of(decision: Decision, *, partition: int, seq: int, index: int) -> Move | None:
-    """The move that a decision is; None where it moves no clock."""
+def moves_of(decision: Decision, *, partition: int, seq: int, index: int) -> list[Move]:
+    """The moves that a decision is: none where it moves no clock, two where it moves two cases'."""
     if decision.type not in MOVERS or decision.case_id is None:
-        return None
+        return []
+    data = decision.data
+    move = _move(decision, decision.case_id, partition, seq, index)
+    kind, name = _OTHERS.get(decision.type, (None, ""))
+    other = _word(data.get(name))
+    if kind is None or other is None:
+        return [move]
+    told: dict[str, Any] = {"type": kind, "case_id": other, "other": decision.case_id}
+    told["answered"] = None
+    told["waiting_since_ms"] = _whole(data.get("waiting_since_ms"))
+    return [move, move.model_copy(update=told)]
+
+
+def _move(decision: Decision, case_id: str, partition: int, seq: int, index: int) -> Move:
     data = decision.data
     return Move(
         type=decision.type,
-        case_id=decision.case_id,
+        case_id=case_id,
         pool=decision.pool,
         partition=partition,
         seq=seq,
@@ -35,12 +53,14 @@ def move_of(decision: Decision, *, partition: int, seq: int, index: int) -> Move
         received_at_ms=_whole(data.get("received_at_ms")),
         waits_for=_word(data.get("waits_for")),
         reason=_word(data.get("reason")),
+        answered=True if (data.get("handed") or data).get("answered") is True else None,
     )
 
 
 def move_id(log_id: str, move: Move) -> str:
     """The id of a move's record: it is the decision's place, so a repeat has it too."""
-    return ids.event_id("move", log_id, str(move.partition), str(move.seq), str(move.index))
+    place = [str(move.partition), str(move.seq), str(move.index)]
+    return ids.event_id("move", log_id, *place, *([move.type] if move.other else []))
 
 
 def _facts(kind: str, data: dict[str, Any]) -> CaseFacts:
@@ -60,7 +80,8 @@ def _facts(kind: str, data: dict[str, Any]) -> CaseFacts:
         )
     if kind == "work.queued":
         return CaseFacts(
-            queue=_word(data.get("queue")),
+            # Its own, wherever it waits: what was promised doesn't change because a queue is full.
+            queue=_word(data.get("home")) or _word(data.get("queue")),
             priority=_whole(data.get("priority")),
             language=_word(data.get("language")),
         )

@@ -54,6 +54,8 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What isn't due yet, in order; those that were are in ``fired``."""
     fired: tuple[Stage, ...] = ()
     ended_ms: int | None = None
+    own_ms: int | None = None
+    """Its own start, where it counts from the message of a case that came in; None: its start."""
     retracted: int = 0
     """How many stages were taken back: what is told after that is told anew."""
 
@@ -82,6 +84,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     answered: bool = False
     raised: tuple[int, ...] = ()
     """Priorities that SLA alerts raised it to: they change no target."""
+    inside: dict[str, int] = {}
+    """Cases that came in and waited for their first answer → since when."""
+    away_ms: int | None = None
+    """It went into another case or pool then: its clocks rest until it is back, or closed."""
     ended_ms: int | None = None
     """It is closed: nothing but its place is of use, to tell a repeat from news."""
 

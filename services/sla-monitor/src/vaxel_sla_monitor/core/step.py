@@ -15,11 +15,13 @@ import msgspec
 from vaxel_shared.config.sla import CLOCKS
 from vaxel_shared.contracts.sla import Due, Move, SlaEvent
 from vaxel_sla_monitor.core import telling
-from vaxel_sla_monitor.core.moves import CONTACTS, ENDINGS
+from vaxel_sla_monitor.core.moves import CONTACTS, ENDINGS, LET_GO, PARTINGS, TOOK_IN
 from vaxel_sla_monitor.core.rules import Promise, Rules, closed
 from vaxel_sla_monitor.core.state import FORGET, FORGET_MS, Case, Clock, Facts, Stage
 
 replace = msgspec.structs.replace
+SCHEDULED = "scheduled"
+"""Why a case waits that was asked for a time to come: it says so as it is opened."""
 _FACTS = ("number", "queue", "priority", "channel", "account", "language", "automatic")
 
 
@@ -111,9 +113,14 @@ class _Run:
             "case.resolved": self._resolved,
             "work.escalated": self._escalated,
             "work.queued": self._queued,
+            "case.split": self._is_back,
+            TOOK_IN: self._took_in,
+            LET_GO: self._let_go,
         }
         if move.type in ENDINGS:
             self._end_all("cancelled", move.type)
+        elif move.type in PARTINGS:
+            self._went_away(move)
         elif move.type in CONTACTS:
             self._contact(move)
         else:
@@ -153,6 +160,7 @@ class _Run:
             if clock is None:
                 if promise is not None and not (name == "first_response" and self.case.answered):
                     self._begin(name, promise, self.case.opened_ms, cycle=1)
+                    self._count_from("merged")
             elif clock.open and promise is None:
                 self._end(name, "cancelled", "no_policy")
             elif clock.open and promise is not None:
@@ -160,6 +168,7 @@ class _Run:
 
     def _contact(self, move: Move) -> None:
         """The customer wrote again, or a case was opened again."""
+        self._is_back(move)
         if self.case.waits_for is not None:
             self._resume()
         if move.type == "case.reopened" and self.case.resolved:
@@ -171,7 +180,59 @@ class _Run:
         self.case = replace(self.case, answered=True)
         self._meet("first_response")
 
+    def _went_away(self, move: Move) -> None:
+        """It lives on in another case or pool, with clocks of that; its own go on if it is back."""
+        if self.case.away_ms is None:
+            self._end_all("cancelled", move.type)
+            self.case = replace(self.case, away_ms=self._at_ms, waits_for=None)
+
+    def _is_back(self, move: Move) -> None:
+        """By itself again. The first response never stands still; resolution rested meanwhile."""
+        away_ms = self.case.away_ms
+        if away_ms is None:
+            return
+        answered = self.case.answered or move.answered is True
+        self.case = replace(self.case, away_ms=None, answered=answered)
+        if self.case.resolved:
+            self._reopen()
+            return
+        for name, clock in list(self.case.clocks.items()):
+            rested = clock.state == "cancelled" and clock.ended_ms == away_ms
+            if not rested or (name == "first_response" and answered):
+                continue
+            gap = () if name == "first_response" else ((away_ms, self._at_ms),)
+            going = replace(clock, state="running", pauses=(*clock.pauses, *gap), ended_ms=None)
+            self._refit(name, going, None)
+            self._say("resumed", name, move.type)
+
+    def _took_in(self, move: Move) -> None:
+        """Another case is part of this one: who waited there for a first answer waits here."""
+        if move.other is not None and move.waiting_since_ms is not None:
+            inside = self.case.inside | {move.other: move.waiting_since_ms}
+            self.case = replace(self.case, inside=inside)
+            self._count_from("merged")
+
+    def _let_go(self, move: Move) -> None:
+        """It is part of this one no more."""
+        if move.other in self.case.inside:
+            inside = {name: ms for name, ms in self.case.inside.items() if name != move.other}
+            self.case = replace(self.case, inside=inside)
+            self._count_from("split")
+
+    def _count_from(self, reason: str) -> None:
+        """Let open clocks count from the earliest message that waited for a first answer."""
+        for name, clock in list(self.case.clocks.items()):
+            own_ms = clock.started_ms if clock.own_ms is None else clock.own_ms
+            start_ms = min([own_ms, *self.case.inside.values()])
+            if clock.open and start_ms != clock.started_ms:
+                earlier = own_ms if start_ms < own_ms else None
+                self._refit(name, replace(clock, started_ms=start_ms, own_ms=earlier), reason)
+                self.fire(name, self._at_ms)  # no timer tells of one that stands still
+
     def _waiting(self, move: Move) -> None:
+        if move.reason == SCHEDULED and move.at_ms == self.case.at_ms and not self.case.answered:
+            self._later(move)
+            return
         clock = self.case.clocks.get("resolution")
         if clock is None or not self._rules.pauses(clock.policy, move.waits_for):
             self._resume()
@@ -182,6 +243,15 @@ class _Run:
             paused = replace(clock, state="paused", pauses=(*clock.pauses, (self._at_ms, None)))
             self._refit("resolution", paused, None)
             self._say("paused", "resolution", move.waits_for)
+
+    def _later(self, move: Move) -> None:
+        """It was asked for a time to come: until then it waits for nobody's answer."""
+        self.case = replace(self.case, waits_for=move.waits_for)
+        for name, clock in list(self.case.clocks.items()):
+            if clock.state == "running":
+                paused = replace(clock, state="paused", pauses=((clock.started_ms, None),))
+                self._refit(name, paused, None)
+                self._say("paused", name, SCHEDULED)
 
     def _resolved(self, _move: Move) -> None:
         if "first_response" in self.case.clocks and self.case.clocks["first_response"].open:
@@ -212,11 +282,11 @@ class _Run:
 
     def _resume(self) -> None:
         self.case = replace(self.case, waits_for=None)
-        clock = self.case.clocks.get("resolution")
-        if clock is not None and clock.state == "paused":
-            running = replace(clock, state="running", pauses=closed(clock.pauses, self._at_ms))
-            self._refit("resolution", running, None)
-            self._say("resumed", "resolution", None)
+        for name, clock in list(self.case.clocks.items()):
+            if clock.state == "paused":
+                running = replace(clock, state="running", pauses=closed(clock.pauses, self._at_ms))
+                self._refit(name, running, None)
+                self._say("resumed", name, None)
 
     def _reopen(self) -> None:
         """A resolved case is open again: its clocks go on, begin anew, or stay ended."""
@@ -230,6 +300,7 @@ class _Run:
                 promise = self._rules.promise(name, policy, self.case.facts)
                 if promise is not None:
                     self._begin(name, promise, self._at_ms, cycle=clock.cycle + 1)
+                    self.case = replace(self.case, inside={})  # what came in before is over
                 continue
             gap = (clock.ended_ms if clock.ended_ms is not None else self._at_ms, self._at_ms)
             going = replace(

@@ -23,7 +23,7 @@ from vaxel_shared.kafka.retry import Backoff, Stopping
 from vaxel_shared.kafka.topics import CLOCKS, DECISIONS, WORK
 from vaxel_shared.obs import metrics
 from vaxel_shared.obs.logging import get_logger
-from vaxel_sla_monitor.core.moves import move_id, move_of
+from vaxel_sla_monitor.core.moves import move_id, moves_of
 from vaxel_sla_monitor.shell.broker_time import BrokerTime
 from vaxel_sla_monitor.shell.store import Store
 
@@ -171,10 +171,9 @@ def _moves(record: ChainRecord) -> list[Outgoing]:
     """The moves of one record, each under its case's key."""
     made = []
     for index, decision in enumerate(record.batch.decisions):
-        move = move_of(decision, partition=record.partition, seq=record.header.seq, index=index)
-        if move is None:
-            continue
-        identity = move_id(record.header.log_id, move)
-        event = Event(identity, MOVE_TYPE, SOURCE, move.at_ms, subject=move.case_id)
-        made.append(Outgoing(CLOCKS, move.case_id, move.to_json(), event))
+        place = {"partition": record.partition, "seq": record.header.seq, "index": index}
+        for move in moves_of(decision, **place):
+            identity = move_id(record.header.log_id, move)
+            event = Event(identity, MOVE_TYPE, SOURCE, move.at_ms, subject=move.case_id)
+            made.append(Outgoing(CLOCKS, move.case_id, move.to_json(), event))
     return made
