@@ -22,6 +22,7 @@ from vaxel_router.shell import progress, startcheck
 from vaxel_router.shell.clock import LogClock
 from vaxel_router.shell.partition import Partition
 from vaxel_router.shell.ports import Ports
+from vaxel_shared import ids
 from vaxel_shared.blobs import FolderBlobs
 from vaxel_shared.clock import ManualClock
 from vaxel_shared.config import source
@@ -334,7 +335,7 @@ async def test_a_timer_that_raises_halts_and_blames_no_input(
     monkeypatch.setattr(engine.timers, "fire", explode)
     data = {"waits_for": "internal"}
     system.contact()
-    case = engine.contacts.ids.case_id("m0")
+    case = ids.case_id("m0")
     command = wire.Command(
         id="w", type="case.wait", pool="support", actor=wire.Actor("supervisor", "s"), via="t",
         case_id=case, data=data | {"wake_ms": system.clock.wall_ms() + HOUR_MS},
