@@ -70,7 +70,7 @@ class _WithoutTimers(World):
 
     def __init__(self, state: Any) -> None:
         super().__init__(state)
-        self.heap.clear()
+        self._heap.clear()
 
 
 def _free_offer(step: Any, work: Any, agent: Any, explain: Any) -> None:
@@ -82,12 +82,12 @@ def _free_offer(step: Any, work: Any, agent: Any, explain: Any) -> None:
 
     step.emit = emitted
     try:
-        _OFFER(step, work, agent, explain)
+        _ASK(step, work, agent, explain)
     finally:
         step.emit = emit
 
 
-_OFFER = queueing._offer
+_ASK = queueing._ask
 
 
 async def _cursor_first(self: Any, client: Any, teller: Any, record: Any) -> Any:
@@ -109,7 +109,7 @@ BROKEN: dict[str, tuple[Any, str, Any]] = {
     "reader_without_hash": (Judge, "judge", _without_hash),
     "repeat_not_recognised": (World, "remembers", lambda _self, _id: False),
     "timers_lost_at_restore": (restore, "World", _WithoutTimers),
-    "offers_cost_nothing": (queueing, "_offer", _free_offer),
+    "offers_cost_nothing": (queueing, "_ask", _free_offer),
     "alarms_not_told": (clocks.Clocks, "_step", _cursor_first),
 }
 """By name: where, what, and what stands there instead."""
