@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sys
 import time
 from contextlib import asynccontextmanager
@@ -228,10 +229,9 @@ async def test_kills_miss_nothing_and_repeat_nothing(make_settings, tmp_path, un
 
 @pytest.fixture
 def unused_tcp_offset():
-    """A port offset at which the monitor's port is free."""
-    import socket  # noqa: PLC0415 - only here
-
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
-    return port - PORTS["sla-monitor"]
+    """A port offset at which the monitor's port is free: below the ports of outgoing connections."""
+    for offset in range(10_000 + os.getpid() % 5_000, 20_000):
+        with socket.socket() as one:
+            if one.connect_ex(("127.0.0.1", PORTS["sla-monitor"] + offset)):
+                return offset
+    raise AssertionError("no port is free")
