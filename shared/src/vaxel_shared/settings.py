@@ -5,12 +5,13 @@ Names start with ``VAXEL_``. Secrets are files in ``secrets_dir``, never variabl
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 from urllib.parse import quote, urlsplit
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 PORTS = {
     "register": 8080,
@@ -98,3 +99,20 @@ def _with_password(url: str, file: Path) -> str:
         return url
     password = quote(file.read_text(encoding="utf-8").strip(), safe="")
     return url.replace(f"{parts.username}@", f"{parts.username}:{password}@", 1)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def from_environment(kind: type[S]) -> S:
+    """The settings of this process; ends it with a line for each variable that can't be used."""
+    try:
+        return kind()
+    except ValidationError as error:
+        prefix = kind.model_config["env_prefix"]
+        sys.exit("\n".join(
+            f"vaxel: {prefix}{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}"
+            for one in error.errors(include_url=False, include_input=False)
+        ))  # fmt: skip
+    except SettingsError as error:
+        sys.exit(f"vaxel: {error}; write it as JSON")

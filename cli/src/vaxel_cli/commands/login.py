@@ -10,7 +10,7 @@ from vaxel_cli import links, runinfo
 from vaxel_cli.commands.options import json_option
 from vaxel_cli.console import out, print_json, wrong_use
 from vaxel_shared.config import deployment as deployment_files
-from vaxel_shared.settings import Settings
+from vaxel_shared.settings import Settings, from_environment
 
 
 @click.command()
@@ -29,7 +29,7 @@ def login(*, agent_id: str | None, url: str | None, data_dir: Path | None, as_js
         run.url("register")
         settings = run.settings()
     else:
-        settings = Settings()  # from the environment, as the services have it
+        settings = from_environment(Settings)  # as the services have it
     if agent_id is None:
         role, subject = "supervisor", links.SUPERVISOR
         link = links.for_supervisor(settings, url)

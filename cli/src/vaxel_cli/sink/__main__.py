@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from vaxel_cli.sink.bootstrap import build
 from vaxel_shared import service
-from vaxel_shared.settings import Settings
+from vaxel_shared.settings import Settings, from_environment
 
 
 def main() -> None:
     """Run until asked to stop."""
-    settings = Settings()
+    settings = from_environment(Settings)
     service.run("sink", settings, lambda: build(settings))
 
 

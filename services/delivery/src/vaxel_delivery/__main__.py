@@ -2,12 +2,12 @@
 
 from vaxel_delivery.bootstrap import NAME, build
 from vaxel_shared.service import run
-from vaxel_shared.settings import Settings
+from vaxel_shared.settings import Settings, from_environment
 
 
 def main() -> None:
     """Run delivery with the settings of the environment."""
-    settings = Settings()
+    settings = from_environment(Settings)
     run(NAME, settings, lambda: build(settings))
 
 

@@ -7,7 +7,8 @@ from functools import partial
 from vaxel_router.bootstrap import NAME, build
 from vaxel_router.config import RouterSettings
 from vaxel_shared.service import run
+from vaxel_shared.settings import from_environment
 
 if __name__ == "__main__":
-    settings = RouterSettings()
+    settings = from_environment(RouterSettings)
     run(NAME, settings, partial(build, settings))
