@@ -10,7 +10,6 @@ read again.
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vaxel_shared.config import source
-from vaxel_shared.config.sla import Sla, SlaFile, _make
+from vaxel_shared.config.sla import checked
 from vaxel_shared.contracts.sla import CaseFacts, Due, Move, SlaEvent
 from vaxel_sla_monitor.core.deadlines import Deadlines
 from vaxel_sla_monitor.core.rules import Rules
@@ -51,13 +50,7 @@ Timer = tuple[str, str, str]
 
 def rules() -> Rules:
     """The policy above as the monitor reads it."""
-    document = source.parse("sla.yaml", POLICY.encode())
-    file = source.validate(SlaFile, document)
-    made = {
-        item.name: _make(item, index, document, Path(), hashlib.sha256())
-        for index, item in enumerate(file.calendars)
-    }
-    return Rules(Sla(file, made, "v" * 64, document))
+    return Rules(checked(source.parse("sla.yaml", POLICY.encode()), Path()))
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections import Counter
 from pathlib import Path
@@ -16,7 +15,7 @@ import whatif_history
 from random_desk import Traffic
 
 from vaxel_shared.config import source
-from vaxel_shared.config.sla import Sla, SlaFile, _make
+from vaxel_shared.config.sla import checked
 from vaxel_shared.contracts.sla import Due, SlaEvent
 from vaxel_shared.contracts.wire import Decision
 from vaxel_sla_monitor.core.moves import moves_of
@@ -52,13 +51,7 @@ class Joining(Traffic):
 
 
 def rules() -> Rules:
-    document = source.parse("sla.yaml", POLICY.encode())
-    file = source.validate(SlaFile, document)
-    made = {
-        item.name: _make(item, index, document, Path(), hashlib.sha256())
-        for index, item in enumerate(file.calendars)
-    }
-    return Rules(Sla(file, made, "v" * 64, document))
+    return Rules(checked(source.parse("sla.yaml", POLICY.encode()), Path()))
 
 
 def told_of(decisions: list[list[Decision]], known_ms: int) -> list[SlaEvent]:

@@ -8,7 +8,6 @@ topic that is stored some time after. What is told is judged against a fold of t
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 from collections import defaultdict
 from functools import lru_cache
@@ -22,7 +21,7 @@ from simulation.world.sending import WorldProducer
 from simulation.world.timeline import Process
 
 from vaxel_shared.config import source
-from vaxel_shared.config.sla import Sla, SlaFile, _make
+from vaxel_shared.config.sla import checked
 from vaxel_shared.contracts import wire
 from vaxel_shared.contracts.sla import Due, Mark, SlaEvent
 from vaxel_shared.errors import Retryable
@@ -55,13 +54,7 @@ policies:
 @lru_cache
 def rules() -> Rules:
     """Targets of seconds, so that many are missed."""
-    document = source.parse("sla.yaml", POLICY.encode())
-    file = source.validate(SlaFile, document)
-    made = {
-        item.name: _make(item, index, document, Path(), hashlib.sha256())
-        for index, item in enumerate(file.calendars)
-    }
-    return Rules(Sla(file, made, "v" * 64, document))
+    return Rules(checked(source.parse("sla.yaml", POLICY.encode()), Path()))
 
 
 class Clocks:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
+from vaxel_cli import staff
 from vaxel_cli.simulate.runner import simulate
 from vaxel_cli.simulate.scenario import AGENTS_MAX, Scenario
 from vaxel_shared.config.source import hint
@@ -32,29 +32,18 @@ def parse(text: str, scenario: Scenario) -> Range:
     found = _RANGE.match(text)
     if found is None:
         raise ValueError(f"{text!r} is no range; write it like p0=8..14 or p0=8..20:4")
-    name, low = found["name"].strip(), int(found["low"])
-    high, step = int(found["high"] or low), int(found["by"] or 1)
+    name = found["name"].strip()
     known = [group.name for group in scenario.agents]
     if name not in known:
         raise ValueError(f"no agents {name!r} in the scenario; {hint(name, known)}")
-    if high < low or high > AGENTS_MAX or step < 1:
-        raise ValueError(f"{text!r} goes nowhere; write the smaller number first")
-    return Range(name, tuple(range(low, high + 1, step)))
+    return Range(name, staff.counts(text, found, AGENTS_MAX))
 
 
 def combinations(ranges: list[Range]) -> list[dict[str, int]]:
     """All that is to be tried, in order. Raises ``ValueError`` where it is too much."""
     names = [item.group for item in ranges]
-    if len(names) != len(set(names)):
-        raise ValueError("one --staff for each group; put both ends into one range")
-    total = 1
-    for item in ranges:
-        total *= len(item.counts)
-    if total > RUNS_MAX:
-        raise ValueError(
-            f"{total} combinations, {RUNS_MAX} at most; use larger steps, like 8..80:8"
-        )
-    return [dict(zip(names, some, strict=True)) for some in product(*(r.counts for r in ranges))]
+    tried = staff.combinations(names, [item.counts for item in ranges], RUNS_MAX)
+    return [dict(zip(names, some, strict=True)) for some in tried]
 
 
 def compare(

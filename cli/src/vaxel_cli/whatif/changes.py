@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import product
 from typing import Any
 
 import msgspec
 
+from vaxel_cli import staff
 from vaxel_cli.publish import publications
 from vaxel_cli.whatif.replayed import Cast
 from vaxel_cli.whatif.told import Act, Story
@@ -68,28 +68,17 @@ def parse(text: str) -> Range:
     found = _RANGE.match(text)
     if found is None:
         raise ValueError(f"{text!r} is no range; write it like fi=6..12 or support.tier1=8..20:4")
-    low = int(found["low"])
-    high, step = int(found["high"] or low), int(found["by"] or 1)
-    if high < low or high > AGENTS_MAX or step < 1:
-        raise ValueError(f"{text!r} goes nowhere; write the smaller number first")
-    label = text.partition("=")[0]
-    return Range(label, found["pool"], found["name"].strip(), tuple(range(low, high + 1, step)))
+    tried = staff.counts(text, found, AGENTS_MAX)
+    return Range(text.partition("=")[0], found["pool"], found["name"].strip(), tried)
 
 
 def combinations(ranges: list[Range]) -> list[tuple[tuple[Range, int], ...]]:
     """All that is to be tried, in order. Raises ``ValueError`` where it is too much."""
-    labels = [item.label for item in ranges]
-    if len(labels) != len(set(labels)):
-        raise ValueError("one --staff for each group; put both ends into one range")
-    total = 1
-    for item in ranges:
-        total *= len(item.counts)
-    if total > RUNS_MAX:
-        raise ValueError(
-            f"{total} combinations, {RUNS_MAX} at most; use larger steps, like 8..20:4"
-        )
-    picks = ([(item, count) for count in item.counts] for item in ranges)
-    return list(product(*picks))
+    labels, tried = [item.label for item in ranges], [item.counts for item in ranges]
+    return [
+        tuple(zip(ranges, some, strict=True))
+        for some in staff.combinations(labels, tried, RUNS_MAX)
+    ]
 
 
 def belongs(profile: Profile, name: str) -> bool:
