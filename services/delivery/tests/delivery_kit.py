@@ -352,3 +352,13 @@ def case_replied(ref, contact_id="contact-1", reply_id="reply-1"):
 def effect_reported(effect_id, state="sent", **changes):
     data = {"effect_id": effect_id, "effect": "offer", "state": state, **changes}
     return decision("effect.reported", data, offer_id="offer-1")
+
+
+async def follow(box, relay=None):
+    """The run after ``box``, a minute later, before topics that remember what they got."""
+    topics = Topics()
+    topics.records = box.topics.records
+    successor = Box(box.settings, relay=relay, topics=topics, run="run-2")
+    successor.clock.now_ms = box.clock.now_ms + 60_000
+    await successor.outbox.recover(successor.clock.wall_ms())
+    return successor

@@ -6,12 +6,12 @@ each is cut off before and after it took effect, and a new run goes on over the 
 
 import pytest
 from delivery_kit import (
-    Box,
     Relay,
     Topics,
     case_handed_over,
     case_opened,
     case_replied,
+    follow,
     interaction,
     make_box,
     notice_due,
@@ -75,11 +75,9 @@ async def life(folder, cut):
         killed = True
     await box.store.close()
 
-    fresh_relay, fresh_topics = Relay(), Topics()
-    fresh_relay.mails, fresh_topics.records = relay.mails, topics.records
-    successor = Box(box.settings, relay=fresh_relay, topics=fresh_topics, run="run-2")
-    successor.clock.now_ms = box.clock.now_ms + 60_000
-    await successor.outbox.recover(successor.clock.wall_ms())
+    fresh_relay = Relay()
+    fresh_relay.mails = relay.mails
+    successor = await follow(box, fresh_relay)
     await successor.work(rounds=8, advance_ms=2_000)
     rows = await successor.rows()
     await successor.store.close()
@@ -136,11 +134,7 @@ async def relay_life(folder, cut):
     except Killed:
         killed = True
     await box.store.close()
-    fresh = Topics()
-    fresh.records = topics.records
-    successor = Box(box.settings, topics=fresh, run="run-2")
-    successor.clock.now_ms = box.clock.now_ms + 60_000
-    await successor.outbox.recover(successor.clock.wall_ms())
+    successor = await follow(box)
     await successor.work(rounds=4, advance_ms=2_000)
     rows = await successor.rows()
     await successor.store.close()
