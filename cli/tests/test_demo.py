@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
+from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
+from aiosmtpd.smtp import SMTP
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vaxel_cli import console, main
+from vaxel_cli.commands import demo_agents, demo_ways
 from vaxel_cli.commands.demo import demo
 from vaxel_cli.commands.demo_agents import Agents
 from vaxel_cli.commands.demo_plan import ANSWERS, TEXTS, WAYS, plan
@@ -113,8 +118,60 @@ def test_without_a_system_it_says_what_to_do(tmp_path: Any, capsys: Any) -> None
     assert "vaxel up" in capsys.readouterr().err
 
 
-async def test_agents_accept_answer_and_ask_again_for_what_is_not_decided(tmp_path: Any) -> None:
-    """A register that answers 202 first, and once drops the line, still gets one answer."""
+def _run(tmp_path: Path, **other: Any) -> RunInfo:
+    nowhere = Listener(host="x", port=1)
+    known = {
+        "broker": "x",
+        "smtp": nowhere,
+        "mailboxes": [],
+        "sink": nowhere,
+        "services": {},
+        "tokens": Tokens(admin="", supervisor="", agents={"a1": "token"}),
+        "data_dir": tmp_path,
+        "config_dir": tmp_path,
+    }
+    return RunInfo(**known | other)
+
+
+async def test_a_mail_that_was_not_taken_is_sent_again_byte_for_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another ``Date`` would make it another mail, under an id that its case doesn't have."""
+    seen: list[bytes] = []
+
+    class Listening:
+        async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+            seen.append(envelope.content)
+            if len(seen) == 1:
+                return "451 4.3.0 stored, and killed before saying so"
+            return "250 6f4a5d10-0a41-5d7e-8f0f-2a3d7b1c9e55"
+
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(Listening()), "127.0.0.1")
+    port = server.sockets[0].getsockname()[1]
+    run = _run(
+        tmp_path,
+        smtp=Listener(host="127.0.0.1", port=port),
+        mailboxes=["a@b.example"],
+        config_dir=Path(__file__).parents[2] / "config",
+    )
+    (contact, *_) = plan(5, 20, run="abc", seed=1, ways=["email"])
+    hours = itertools.count(1_700_000_000, 3_600)
+    monkeypatch.setattr(demo_ways, "formatdate", lambda _: formatdate(next(hours)))
+    async with server, ClientSession() as http:
+        ways = demo_ways.Ways(run, http, lambda: None)
+        with pytest.raises(demo_ways.NotTaken, match="451"):
+            await ways.send(contact)
+        assert await ways.send(contact) == "6f4a5d10-0a41-5d7e-8f0f-2a3d7b1c9e55"
+        await ways.close()
+    assert seen[0] == seen[1]
+
+
+async def test_agents_accept_answer_and_ask_again_for_what_is_not_decided(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A register that drops the line once, is away for long and says 202 still gets one answer."""
+    monkeypatch.setattr(demo_agents, "LOOK_S", 0.01)
+    away = 30
     case = "0c8cbb7d-0000-5000-8000-000000000001"
     log: list[tuple[str, str | None]] = []
     state = {"offered": True, "in_hand": False, "replies": 0}
@@ -134,11 +191,11 @@ async def test_agents_accept_answer_and_ask_again_for_what_is_not_decided(tmp_pa
         log.append(("reply", request.headers["Idempotency-Key"]))
         assert (await request.json())["text"] == ANSWERS["fi"]
         state["replies"] += 1
-        if state["replies"] == 1:
-            assert request.transport is not None
-            request.transport.abort()  # decided, and nobody was told
         state["in_hand"] = False
-        return web.json_response({}, status=202 if state["replies"] == 2 else 200)
+        if state["replies"] <= away:
+            assert request.transport is not None
+            request.transport.abort()  # the first was decided, and nobody was told
+        return web.json_response({}, status=202 if state["replies"] == away + 1 else 200)
 
     app = web.Application()
     app.add_routes([
@@ -150,23 +207,15 @@ async def test_agents_accept_answer_and_ask_again_for_what_is_not_decided(tmp_pa
     tally.acknowledged("email", "x", 0, 0)
     tally.cases[case] = next(iter(tally.cases.values()))
     async with TestServer(app) as server, ClientSession() as http:
-        run = RunInfo(
-            broker="x",
-            smtp=Listener(host="x", port=1),
-            mailboxes=[],
-            sink=Listener(host="x", port=1),
-            services={"register": ServiceInfo(url=str(server.make_url("")).rstrip("/"))},
-            tokens=Tokens(admin="", supervisor="", agents={"a1": "token"}),
-            data_dir=tmp_path,
-            config_dir=tmp_path,
-        )
-        working = asyncio.ensure_future(Agents(run, http, tally).work(stop))
+        url = str(server.make_url("")).rstrip("/")
+        run = _run(tmp_path, services={"register": ServiceInfo(url=url)})
+        working = asyncio.ensure_future(Agents(run, http, tally, stop).work())
         async with asyncio.timeout(20):
             while tally.cases[case].answered_ms is None:  # noqa: ASYNC110 - it is what is looked at
                 await asyncio.sleep(0.05)
         stop.set()
         await working
-    assert [what for what, _ in log] == ["accept", "reply", "reply", "reply"]
+    assert [what for what, _ in log] == ["accept"] + ["reply"] * (away + 2)
     assert len({key for what, key in log if what == "reply"}) == 1
     assert tally.agents["reply 202"] == 1
     assert tally.agents["reply 200"] == 1

@@ -22,8 +22,9 @@ LOOK_S = 0.3
 """Between two looks at an inbox that was empty."""
 AT_ONCE = 4
 """What one agent does at the same time."""
-UNDECIDED_MAX = 10
-"""The register waits 2 s each time; a router that was killed is back well before."""
+UNDECIDED_S = 60.0
+"""How long a write without an outcome is asked for again: a register or a router that was killed
+on a busy machine is back well before."""
 TIMEOUT_S = 15.0
 """Above the register's own wait for a decision."""
 
@@ -31,19 +32,22 @@ TIMEOUT_S = 15.0
 class Agents:
     """All agents of the running system's roster; who isn't present is offered nothing."""
 
-    def __init__(self, run: RunInfo, http: ClientSession, tally: Tally) -> None:
+    def __init__(
+        self, run: RunInfo, http: ClientSession, tally: Tally, stop: asyncio.Event
+    ) -> None:
         self._run = run
         self._http = http
         self._tally = tally
+        self._stop = stop
         self._busy = asyncio.Semaphore(AT_ONCE * max(1, len(run.tokens.agents)))
 
-    async def work(self, stop: asyncio.Event) -> None:
+    async def work(self) -> None:
         """Work until ``stop``."""
         agents = self._run.tokens.agents.items()
-        await asyncio.gather(*(self._shift(name, token, stop) for name, token in agents))
+        await asyncio.gather(*(self._shift(name, token) for name, token in agents))
 
-    async def _shift(self, agent: str, token: str, stop: asyncio.Event) -> None:
-        while not stop.is_set():
+    async def _shift(self, agent: str, token: str) -> None:
+        while not self._stop.is_set():
             inbox = await self._ask("GET", f"/agents/{quote(agent)}/inbox", token)
             todo = [self._accept(offer, token) for offer in (inbox or {}).get("offers", [])]
             todo += [self._answer(work, token) for work in (inbox or {}).get("works", [])]
@@ -78,13 +82,14 @@ class Agents:
         A write whose outcome nobody said (cut off, 5xx, 202) is asked for again: its key makes it
         the same one, and the work may be gone from the inbox by then.
         """
-        for _ in range(1 if key is None else UNDECIDED_MAX):
+        until = time.monotonic() + UNDECIDED_S
+        while not self._stop.is_set():
             status, found = await self._once(method, path, token, body, key)
             unknown = status is None or status == 202 or status >= 500
             if status is not None and status < 300 and not unknown:
                 return found
             await asyncio.sleep(LOOK_S)
-            if not unknown:
+            if key is None or not unknown or time.monotonic() > until:
                 break
         return None
 

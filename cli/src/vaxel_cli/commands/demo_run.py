@@ -72,7 +72,7 @@ class Demo:
 
     async def _agents(self, http: ClientSession, stop: asyncio.Event) -> None:
         if self._wanted.agents:
-            await Agents(self._run, http, self.tally).work(stop)
+            await Agents(self._run, http, self.tally, stop).work()
 
     async def _show(self, stop: asyncio.Event) -> None:
         while not stop.is_set():

@@ -59,6 +59,8 @@ class Ways:
         self._listening: set[asyncio.Task[None]] = set()
         self._tokens: dict[str, str] = {}
         self._hooks = _hooks(run)
+        self._mails: dict[str, bytes] = {}
+        """As they were sent first: a mail server sends the same mail again, not one like it."""
         self._senders: dict[Way, Callable[[Contact], Awaitable[str]]] = {
             "email": self._mail,
             "chat": self._chat,
@@ -93,24 +95,22 @@ class Ways:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _mail(self, contact: Contact) -> str:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._smtp, contact)
+        loop, to = asyncio.get_running_loop(), self._run.mailboxes[0]
+        if contact.key not in self._mails:
+            self._mails[contact.key] = _written(contact, to)
+        mail = self._mails[contact.key]
+        found = await loop.run_in_executor(self._threads, self._smtp, contact.address, to, mail)
+        del self._mails[contact.key]
+        return found
 
-    def _smtp(self, contact: Contact) -> str:
-        smtp, to = self._run.smtp, self._run.mailboxes[0]
-        message = EmailMessage(policy=SMTP)
-        message["From"] = f"{contact.name} <{contact.address}>"
-        message["To"] = to
-        message["Subject"] = contact.subject
-        message["Date"] = formatdate(time.time())
-        message["Message-ID"] = f"<{contact.key}@demo.example>"
-        message.set_content(contact.text)
+    def _smtp(self, sender: str, to: str, mail: bytes) -> str:
+        smtp = self._run.smtp
         try:
             with smtplib.SMTP(smtp.host, smtp.port, timeout=ATTEMPT_TIMEOUT_S) as client:
                 client.ehlo()
-                for reply in (client.mail(contact.address), client.rcpt(to)):
+                for reply in (client.mail(sender), client.rcpt(to)):
                     _must(reply)
-                said = _must(client.data(bytes(message)))
+                said = _must(client.data(mail))
         except smtplib.SMTPResponseException as error:
             raise NotTaken(str(error.smtp_code)) from error
         except smtplib.SMTPException as error:
@@ -196,6 +196,18 @@ class Ways:
             if answer.status >= 300:
                 raise NotTaken(str(answer.status))
         return event_id("webhook", account, contact.key, hashlib.sha256(body).hexdigest())
+
+
+def _written(contact: Contact, to: str) -> bytes:
+    """The mail, dated now."""
+    message = EmailMessage(policy=SMTP)
+    message["From"] = f"{contact.name} <{contact.address}>"
+    message["To"] = to
+    message["Subject"] = contact.subject
+    message["Date"] = formatdate(time.time())
+    message["Message-ID"] = f"<{contact.key}@demo.example>"
+    message.set_content(contact.text)
+    return bytes(message)
 
 
 async def _until(socket: ClientWebSocketResponse, *kinds: str) -> dict[str, Any]:
