@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from router_harness import Router, types
+from router_harness import ROUTING, Router, types
+from test_router_trials import OTHER, second
 
 MINUTE = 60_000
 
@@ -75,6 +76,21 @@ def test_a_queue_that_is_gone_goes_on_for_the_work_that_is_in_it() -> None:
     assert types(made)[0] == "work.stepped"
     assert made[0].data["tiers"] == [1, 2]
     assert router.publish(routing(tiers="[1]", queue="other"))[1].data["tiers"] == []
+    router.replay()
+
+
+def test_whom_older_rules_leave_out_is_left_out_whatever_is_tried_beside_them() -> None:
+    """Each policy names the agents it tells apart; those of rules that still hold count as well."""
+    router = Router(ROUTING.replace("name: billing\n", "name: billing\n        without: [a01]\n"))
+    router.contact("mail-1")
+    (work,) = router.pool().works.values()
+    router.publish(ROUTING.replace("letter: S", "letter: S\n    in_flight: old"))
+    second(router, OTHER)
+    for presence in ("away", "available"):
+        router.send("agent.presence", kind="agent", agent="a01", data={"presence": presence})
+    assert work.state == "queued", "a01 alone could have it"
+    router.contact("mail-2")
+    assert router.offer().agent_id == "a01", "what came later goes by the new rules"
     router.replay()
 
 

@@ -52,7 +52,7 @@ def publish_policy(step: Step, command: Command) -> None:
 def _adopt(step: Step, command: Command) -> None:
     version = command.data["version"]
     policy = step.library[version]
-    held = set() if policy.in_flight == "new" else _held(step)
+    held = set() if policy.in_flight == "new" else trials.held(step)
     held |= {step.pool.shadow} if step.pool.shadow is not None else set()
     names = set(policy.names()).union(*(step.library[one].names() for one in held))
     step.emit(
@@ -63,12 +63,6 @@ def _adopt(step: Step, command: Command) -> None:
         names=sorted(names) or None,
         in_flight=policy.in_flight if policy.in_flight != "new" else None,
     )
-
-
-def _held(step: Step) -> set[str]:
-    """The versions that go on holding for some work when another is adopted."""
-    held = {work.rules for work in step.pool.works.values()} | {step.pool.policy}
-    return {version for version in held if version is not None}
 
 
 def _waiting_still(step: Step) -> list[Work]:

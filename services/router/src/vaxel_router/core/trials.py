@@ -23,7 +23,7 @@ def publish(step: Step, command: Command) -> None:
         raise Refused("no_policy")
     if not 0 <= share <= 100:
         raise Refused("invalid_data", {"share": share})
-    names = {*step.policy.names(), *step.library[version].names()}
+    names = set().union(*(step.library[one].names() for one in {version, *held(step)}))
     step.emit(
         "policy.adopted",
         kind="shadow",
@@ -32,6 +32,12 @@ def publish(step: Step, command: Command) -> None:
         names=sorted(names) or None,
         share=share or None,
     )
+
+
+def held(step: Step) -> set[str]:
+    """The versions that some work goes by, the one in force among them."""
+    found = {work.rules for work in step.pool.works.values()} | {step.pool.policy}
+    return {version for version in found if version is not None}
 
 
 def rules_for(step: Step, case: Case) -> str | None:
