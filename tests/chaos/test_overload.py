@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from chaos.overload import Load, Overload, Plan, explain, growths
+from chaos.overload_abuse import Elsewhere, Seen, figures_of, noticed_of
 from chaos.overload_watch import Sample, growth, total
+from chaos.overload_ways import Arrival, Hooks
 
 PAGE = """
 # HELP vaxel_lag_records Records not yet handled.
@@ -86,3 +89,33 @@ def test_a_page_of_metrics_is_summed_by_name_and_labels() -> None:
     assert total(PAGE, "vaxel_lag_records") == 7
     assert total(PAGE, "vaxel_lag_records", partition="1") == 4
     assert total(PAGE, "vaxel_lag") == 0
+
+
+def test_what_a_loud_source_costs_is_judged_beside_what_it_may_send() -> None:
+    def seen(took_ms: float, outcome: str = "204") -> Seen:
+        return Seen(took={"webhook": [took_ms] * 9, "mail": [1.0]}, outcomes=Counter({outcome: 9}))
+
+    within = {"alone": seen(5), "allowed": seen(20), "beside": seen(23)}
+    assert noticed_of(within) == (False, 0)
+    assert noticed_of(within | {"beside": seen(25)}) == (True, 0)
+    assert noticed_of(within | {"beside": seen(23, "503")}) == (False, 9)
+    told = figures_of(within)
+    assert told["p99 of webhook"] == (
+        "alone 5.0 ms, allowed 20.0 ms, beside 23.0 ms; "
+        "beside is 1.15 times allowed, 4.60 times alone"
+    )
+
+
+async def test_what_a_loud_source_sends_elsewhere_is_answered_as_webhooks_are(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "partner-webhook").write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    server = await asyncio.get_running_loop().create_server(Elsewhere, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    way = Hooks(f"http://127.0.0.1:{port}", "partner", tmp_path)
+    for number in range(3):  # the second and third on the same connection
+        arrival = Arrival(f"one-{number}", number + 1, 0.3)
+        assert await way.send(arrival) == (arrival.key, "429", False)
+    await way.close()
+    server.close()

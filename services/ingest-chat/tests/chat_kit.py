@@ -176,6 +176,7 @@ class Running:
         self.intake = Intake(
             sender=self.log, blobs=self.blobs, clock=clock,
             send_timeout_ms=self.settings.chat_send_timeout_ms,
+            storing_max=self.settings.hook_storing_max,
             spool=self.spool if spooled else None,
         )  # fmt: skip
         edge = Edge(self.settings, lambda: clock.monotonic_ms() / 1000)

@@ -178,7 +178,7 @@ async def test_an_account_that_sends_too_much_takes_nobody_elses_place(house: Ho
             assert (await post(running, headers=signed(id_=f"m{number}")))[0] == 204
         where = f"{running.url}/hooks/partner"
         async with running.http.post(where, data=BODY, headers=signed()) as answer:
-            assert answer.status == 503
+            assert answer.status == 429
             assert 5 <= int(answer.headers["Retry-After"]) <= 10
             assert "hook_requests_per_second_max" in await answer.text()
         assert (await post(running, account="second"))[0] == 204
@@ -186,7 +186,7 @@ async def test_an_account_that_sends_too_much_takes_nobody_elses_place(house: Ho
         running.log.gate = asyncio.Event()
         first = asyncio.ensure_future(post(running))
         await running.until(lambda: running.log.waiting)
-        assert await post(running) == (503, "busy")
+        assert await post(running) == (429, "too_many")
         second = asyncio.ensure_future(post(running, account="second"))
         await running.until(lambda: running.log.waiting == 2)
         running.log.gate.set()
@@ -199,7 +199,7 @@ async def test_a_network_that_forges_again_and_again_is_not_even_read(house: Hou
         for _ in range(3):
             headers = signed(secret=OTHER) | bad
             assert await post(running, headers=headers) == (401, "signature_mismatch")
-        assert await post(running, headers=signed() | bad) == (503, "busy")
+        assert await post(running, headers=signed() | bad) == (429, "too_many")
         neighbour = {"X-Forwarded-For": "203.0.114.7"}
         assert await post(running, headers=signed() | neighbour) == (204, "")
 

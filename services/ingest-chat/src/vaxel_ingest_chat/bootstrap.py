@@ -49,6 +49,7 @@ async def build(settings: IngestChatSettings) -> Service:
         blobs=blobs,
         clock=clock,
         send_timeout_ms=settings.chat_send_timeout_ms,
+        storing_max=settings.hook_storing_max,
         spool=spool,
     )
     edge = Edge(settings, lambda: clock.monotonic_ms() / 1000)

@@ -70,11 +70,15 @@ class IngestChatSettings(Settings):
     hook_timeout_ms: int = Field(default=9_000, ge=100)
     """A webhook to its answer: providers wait ten seconds or longer."""
     hook_inflight_max: int = Field(default=200, ge=1)
-    """Webhooks handled at once; the others are told to come back."""
-    hook_inflight_per_account_max: int = Field(default=120, ge=1)
-    """Of one account: it doesn't take the others' places."""
+    """Webhooks being kept at once; the others are told to come back."""
+    hook_inflight_per_account_max: int = Field(default=100, ge=1)
+    """Of one account; nor ever more than are left free, so that nobody takes the others' places."""
+    hook_storing_max: int = Field(default=4, ge=1)
+    """Bodies written to the disk at once; accounts take turns. Fewer than a process has threads, so
+    that spool and configuration never stand behind webhooks."""
     hook_requests_per_second_max: float = Field(default=100.0, gt=0)
-    """Of one account, over time: far more than a support team can answer."""
+    """Of one account, over time: far more than a support team can answer. What isn't signed by it
+    has as much of its own."""
     hook_requests_burst_max: int = Field(default=2_000, ge=1)
     """Of one account at once: what a provider held back while we were away."""
     hook_unverified_per_minute_max: int = Field(default=120, ge=1)

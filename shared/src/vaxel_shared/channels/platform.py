@@ -51,13 +51,16 @@ class Answers:
     """How a provider must be answered, so that it keeps what we don't have and nothing else.
 
     ``accepted``: we have it. ``unverified``: it isn't from the provider. ``malformed``: it can
-    never be taken. ``later``: our own trouble; the provider comes back.
+    never be taken. ``later``: our own trouble; the provider comes back. ``limited``: it sends more
+    than its account may, and comes back slower; the status of ``later`` where it would take 429 for
+    a last word.
     """
 
     accepted: Answer = Answer(204)
     unverified: int = 401
     malformed: int = 400
     later: int = 503
+    limited: int = 429
     retry_after_s: int = 5
 
 

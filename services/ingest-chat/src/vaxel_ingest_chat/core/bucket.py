@@ -21,6 +21,10 @@ class Bucket:
         self._tokens -= 1
         return True
 
+    def give(self) -> None:
+        """Put back one that was taken."""
+        self._tokens = min(self._size, self._tokens + 1)
+
     def has(self, now_s: float) -> bool:
         """Whether there is one."""
         refill = max(0.0, now_s - self._seen_s) * self._per_second

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -17,6 +18,9 @@ from vaxel_shared.obs import metrics
 
 BUCKETS_MAX = 10_000
 """Networks or conversations remembered; the least recently seen is forgotten, its bucket full."""
+
+NETWORKS_MAX = 4_096
+"""Addresses whose network is remembered."""
 
 
 class Buckets:
@@ -41,6 +45,11 @@ class Buckets:
         if len(self._buckets) > BUCKETS_MAX:
             self._buckets.popitem(last=False)
         return None if bucket.take(now_s) else bucket
+
+    def give(self, name: str) -> None:
+        """Put back one that was taken; a bucket that was forgotten is full."""
+        if (found := self._buckets.get(name)) is not None:
+            found.give()
 
 
 class Edge:
@@ -117,6 +126,7 @@ class Edge:
             )
 
 
+@lru_cache(NETWORKS_MAX)  # those who come again and again mustn't cost much
 def network(host: str) -> str | None:
     """The /24 or /64 that an address belongs to; None for this machine, which isn't limited."""
     try:

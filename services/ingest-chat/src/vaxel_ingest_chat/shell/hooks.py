@@ -1,7 +1,8 @@
 """Webhooks: ``/hooks/<account>``. 2xx means that it is on the log, acknowledged by all replicas.
 
 The raw body is verified before anything reads it; whatever is our own trouble is answered with
-"later", so that the provider keeps it. A redelivery has the same ids, and the router ends it.
+"later", so that the provider keeps it. A redelivery has the same ids, and the router ends it. Who
+sends too much is told so before a body is read, with little more than a look at a counter.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from vaxel_ingest_chat.config import IngestChatSettings
 from vaxel_ingest_chat.shell.accounts import Accounts, Hook
 from vaxel_ingest_chat.shell.body import read_body
 from vaxel_ingest_chat.shell.edge import Edge
-from vaxel_ingest_chat.shell.gate import Closed, HookGate
+from vaxel_ingest_chat.shell.gate import HookGate
 from vaxel_ingest_chat.shell.intake import Intake
+from vaxel_ingest_chat.shell.turned_away import TurnedAway
 from vaxel_shared.channels.platform import Answer, Manifest, Platform, Request
-from vaxel_shared.channels.receive import Place, later, receive, with_headers
+from vaxel_shared.channels.receive import Place, Received, later, receive
 from vaxel_shared.clock import Clock
 from vaxel_shared.crypto.keys import Keyring
 from vaxel_shared.errors import Retryable
@@ -46,6 +48,7 @@ class Hooks:
         self._keyring = keyring
         self._clock = clock
         self._gate = HookGate(settings, lambda: clock.monotonic_ms() / 1000)
+        self._away = TurnedAway(lambda: clock.monotonic_ms() / 1000)
 
     def routes(self) -> list[web.RouteDef]:
         """To add to the service's port."""
@@ -61,25 +64,24 @@ class Hooks:
         if hook.platform is None or not hook.secrets:
             metrics.WEBHOOKS.labels("not_configured").inc()
             return _response(_not_configured())
+        manifest = hook.platform.manifest
         peer = self._edge.peer(request)
         closed = self._gate.closed(hook.id, peer)
         if closed is not None:
-            metrics.WEBHOOKS.labels("busy").inc()
-            return _response(_busy(hook.platform.manifest, closed))
+            return self._away.answer(hook.id, manifest, closed)
         try:
-            raw = await self._body(request, hook.platform.manifest.body_bytes_max)
+            raw = await self._body(request, manifest.body_bytes_max)
         except TimeoutError:
             metrics.WEBHOOKS.labels("refused").inc()
             self._gate.refused(peer)
             return problem(408, "body_late", "send it faster: http_body_timeout_ms")
-        closed = self._gate.enter(hook.id)
+        closed = self._gate.full(hook.id)  # others have come while it was read
         if closed is not None:
-            metrics.WEBHOOKS.labels("busy").inc()
-            return _response(_busy(hook.platform.manifest, closed))
-        try:
-            answer = await self._take(request, raw, hook, hook.platform)
-        finally:
-            self._gate.leave(hook.id)
+            return self._away.answer(hook.id, manifest, closed)
+        got = self._receive(request, raw, hook, hook.platform)
+        if got.verification is not None and got.verification.ok:
+            self._gate.verified(hook.id)
+        answer = await self._take(raw, hook, manifest, got)
         if 400 <= answer.status < 500:
             self._gate.refused(peer)
         metrics.WEBHOOK_SECONDS.observe(time.monotonic() - started)
@@ -91,10 +93,9 @@ class Hooks:
             return b""
         return await read_body(request, bytes_max, self._settings.http_body_timeout_ms)
 
-    async def _take(
+    def _receive(
         self, request: web.Request, raw: bytes, hook: Hook, platform: Platform
-    ) -> Answer:
-        manifest = platform.manifest
+    ) -> Received:
         given = Request(
             method=request.method,
             url=self._url(request),
@@ -102,14 +103,19 @@ class Hooks:
             body=raw,
         )
         place = Place(hook.id, hook.pool, self._keyring.pseudonym)
-        got = receive(platform, given, hook.secrets, place, self._clock.wall_ms())
+        return receive(platform, given, hook.secrets, place, self._clock.wall_ms())
+
+    async def _take(self, raw: bytes, hook: Hook, manifest: Manifest, got: Received) -> Answer:
         answer, reason = got.answer, got.verification.reason if got.verification else None
         if got.interactions:
+            self._gate.enter(hook.id)
             try:
                 await self._intake.hook(raw, got.interactions, self._settings.hook_timeout_ms)
             except Retryable as error:
                 get_logger().warning("webhook_not_kept", name=hook.id, error=str(error))
                 answer, reason = later(manifest, "later", "it couldn't be stored just now"), "later"
+            finally:
+                self._gate.leave(hook.id)
         metrics.WEBHOOKS.labels(_result(answer.status)).inc()
         get_logger().info(
             "webhook_answered",
@@ -131,13 +137,6 @@ class Hooks:
 def _response(answer: Answer) -> web.Response:
     headers = {"Cache-Control": "no-store", **answer.headers}
     return web.Response(status=answer.status, headers=headers, body=answer.body.encode())
-
-
-def _busy(manifest: Manifest, closed: Closed) -> Answer:
-    """The provider's own "later", not before there is a place."""
-    answer = later(manifest, "busy", closed.detail)
-    wait_s = max(int(answer.headers["Retry-After"]), closed.wait_s)
-    return with_headers(answer, {"Retry-After": str(wait_s)})
 
 
 def _result(status: int) -> str:

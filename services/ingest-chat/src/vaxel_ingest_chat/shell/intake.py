@@ -17,6 +17,7 @@ from typing import Protocol
 from vaxel_ingest_chat.core import interactions
 from vaxel_ingest_chat.core.protocol import Message, Refused
 from vaxel_ingest_chat.core.visitor import Visitor
+from vaxel_ingest_chat.shell.turns import Turns
 from vaxel_shared.blobs import BlobStore
 from vaxel_shared.clock import Clock
 from vaxel_shared.contracts.cloudevents import Event
@@ -67,6 +68,7 @@ class Intake:
         blobs: BlobStore,
         clock: Clock,
         send_timeout_ms: int,
+        storing_max: int,
         spool: Keeper | None = None,
     ) -> None:
         self._sender = sender
@@ -76,6 +78,7 @@ class Intake:
         self._send_timeout_s = send_timeout_ms / 1000 + GRACE_S
         self._taken: OrderedDict[str, bytes] = OrderedDict()
         self._signals = 0
+        self._turns = Turns(storing_max)
 
     async def message(self, visitor: Visitor, message: Message, conversation_key: str) -> str:
         """Keep a visitor's message for good; answers its id.
@@ -99,14 +102,18 @@ class Intake:
         return interaction_id
 
     async def hook(self, raw: bytes, found: list[Interaction], timeout_ms: int) -> None:
-        """Keep what a provider posted for good. Raises Retryable where that can't be promised."""
+        """Keep what a provider posted for good. Raises Retryable where that can't be promised.
+
+        Accounts take turns at the disk: what one sent at once doesn't stand before the others.
+        """
         new = [one for one in found if one.id not in self._taken]
         if not new:
             return
         try:
             async with asyncio.timeout(timeout_ms / 1000):
-                await self._blobs.put("raw", raw)
-                fitting = [await self._fitting(one) for one in new]
+                async with self._turns.one(new[0].account):
+                    await self._blobs.put("raw", raw)
+                    fitting = [await self._fitting(one) for one in new]
                 await self._append(fitting)
         except TimeoutError as error:
             raise Retryable("a webhook wasn't stored in time; is the broker slow?") from error
