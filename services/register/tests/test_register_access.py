@@ -23,6 +23,7 @@ case.resolve      ofpx   ofp         of      of     -
 case.wait         ofpx   ofp         of      of     -
 case.transfer     ofpx   ofp         of      of     -
 case.escalate     ofpx   ofp         ofp     of     -
+case.consult      ofpx   ofp         of      of     -
 case.draft        ofpx   ofp         of      of     -
 agent.presence    ofpx   ofp         o       o      -
 switch.set        ofpx   ofp         -       -      -
@@ -58,7 +59,7 @@ def test_the_table_says_what_stands_here_and_nothing_else() -> None:
 
 def test_a_readonly_token_can_never_write() -> None:
     writes = [action for action in Action if not action.value.endswith(".read")]
-    assert len(writes) == 13
+    assert len(writes) == 14
     assert not any(TABLE[Role.READONLY][action] for action in writes)
 
 

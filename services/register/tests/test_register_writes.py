@@ -383,3 +383,40 @@ async def test_a_restart_keeps_cases_commands_and_their_answers(reopen: Any) -> 
     again = await after.post(f"/cases/{NUMBER}/note", {"text": "x"}, key="k")
     assert (again[0], again[1]) == (first[0], first[1])
     assert after.log.sent == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "type_", "data"),
+    [
+        ("transfer", {"to_pool": "sales"}, "case.transfer", {"to_pool": "sales"}),
+        (
+            "transfer",
+            {"to_pool": "sales", "to_queue": "general"},
+            "case.transfer",
+            {"to_pool": "sales", "to_queue": "general"},
+        ),
+        (
+            "consult",
+            {"to_queue": "general", "wait": True},
+            "case.consult",
+            {"kind": "consult", "to_queue": "general", "wait": True},
+        ),
+        (
+            "approve",
+            {"amount": 500, "tier": 2},
+            "case.consult",
+            {"kind": "approve", "amount": 500, "tier": 2, "wait": False},
+        ),
+        ("answer", {"verdict": "approved"}, "case.answer", {"verdict": "approved"}),
+    ],
+)
+async def test_what_comes_with_a_note_brings_it_by_reference(
+    register: Register, verb: str, body: Any, type_: str, data: Any
+) -> None:
+    await register.with_case()
+    register.log.answer = done
+    status, _, _ = await register.post(f"/cases/{NUMBER}/{verb}", {**body, "note": "why"})
+    (command,) = register.log.sent
+    told = {name: it for name, it in command.data.items() if not name.startswith("note_")}
+    assert (status, command.type, told) == (200, type_, data)
+    assert command.data["note_size"] == 3

@@ -65,7 +65,7 @@ class Traffic:
             self._contact: 30, self._accept: 22, self._decline: 6, self._sent: 8, self._reply: 22,
             self._end: 6, self._move: 6, self._presence: 7, self._alert: 3, self._repeat: 1,
             self._profiles: 1.0, self._publish: 0.3, self._switch: 0.8, self._rest: 2, self._join: 1,
-            self._across: 2,
+            self._across: 2, self._ask: 3,
         }  # fmt: skip
         (kind,) = draw.choices(list(kinds), list(kinds.values()))
         return kind()
@@ -282,6 +282,7 @@ class Traffic:
                 for c in channels
             },
             "present": draw.random() < 0.8,
+            **({"authority": draw.choice((500, 10_000))} if draw.random() < 0.3 else {}),
             **({"max_offers": draw.randint(1, 2)} if draw.random() < 0.2 else {}),
             **({"auto_accept": ["voice"]} if draw.random() < 0.2 else {}),
             **({"shift": draw.choice(("early", "late", "none"))} if draw.random() < 0.2 else {}),
@@ -404,6 +405,24 @@ class Traffic:
         if draw.random() < 0.5:
             return self._act("case.transfer", case, target)
         return self._command("case.transfer", target, kind="supervisor", case=case.id)
+
+    def _ask(self) -> bytes:
+        """Others are asked about a case, or answer."""
+        draw, case = self.random, self._held()
+        asked = [c for c in self.pool.cases.values() if c.parent is not None and c.status == "open"]
+        if asked and draw.random() < 0.5:
+            question = draw.choice(asked)
+            data = {"verdict": draw.choice(("answered", "approved", "refused"))} | NOTE
+            return self._act("case.answer", question, data)
+        if case is None:
+            return self._accept()
+        data = {"kind": "consult"} | NOTE
+        if draw.random() < 0.4:
+            data |= {"kind": "approve", "amount": draw.choice((100, 5_000, 90_000))}
+        if draw.random() < 0.3:
+            data["to_agent"] = draw.choice(self.names)
+        data |= draw.choice(({}, {"wait": True}, {"to_queue": draw.choice(QUEUES)}, {"tier": 2}))
+        return self._act("case.consult", case, data)
 
     def _brought(self) -> bytes:
         """What another pool hands over or passes on."""

@@ -15,7 +15,7 @@ from vaxel_shared import ids
 from vaxel_shared.contracts.commands import DATA
 
 ODD: list[Any] = [
-    None, True, 0, -1, 2**53, 1.0, 1.5, "", "x", "open", "left", "available", "customer", "offer", "sent", "routing", "taken", [], ["x"], [1, 2], [1],
+    None, True, 0, -1, 2**53, 1.0, 1.5, "", "x", "open", "left", "available", "customer", "offer", "sent", "routing", "taken", "approved", "consult", [], ["x"], [1, 2], [1],
     [1.0, 2], {}, {"x": 1}, {"x": "y"}, {"skills": {"a": 1}, "languages": ["fi"]}, {"skills": []},
     {"id": "r", "at": "f:1"}, {"id": "r"}, [{"id": "a"}], [{"id": 1}], [{"id": "a", "channels": {"c": {"max": "1"}}}],
 ]  # fmt: skip

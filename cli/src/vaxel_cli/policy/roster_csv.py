@@ -17,7 +17,7 @@ from vaxel_shared.config.roster import Agent, Capacity, Roster
 
 COLUMNS = (
     "id", "name", "email", "pool", "role", "tier", "skills", "languages", "capacity", "channels",
-    "present", "max_offers", "auto_accept", "backup", "shift",
+    "present", "max_offers", "auto_accept", "backup", "shift", "authority",
 )  # fmt: skip
 REQUIRED = ("id", "name", "email", "pool", "languages")
 _YES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
@@ -34,7 +34,7 @@ def write(agents: list[Agent]) -> str:
             _levels_out(agent.skills), _levels_out(agent.languages), agent.capacity,
             " ".join(_channel(name, item) for name, item in agent.channels.items()),
             str(agent.present).lower(), agent.max_offers, " ".join(agent.auto_accept),
-            agent.backup, agent.shift,
+            agent.backup, agent.shift, agent.authority,
         ])  # fmt: skip
     return text.getvalue()
 
@@ -139,6 +139,7 @@ _CELLS: dict[str, Callable[[str], Any]] = {
     "channels": _channels,
     "present": _flag,
     "max_offers": _number,
+    "authority": _number,
     "auto_accept": str.split,
 }
 """How a cell is read, by its column; the others are text."""

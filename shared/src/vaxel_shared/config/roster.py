@@ -59,6 +59,8 @@ class Agent(Located):
     """The id of who stands in with this agent's own customers, while away."""
     shift: str | None = None
     """A calendar of `sla.yaml`: new work comes within its hours only."""
+    authority: int | None = Field(default=None, ge=1, le=2**31)
+    """What the agent may grant a customer, and approve, in the smallest unit (cents)."""
     share: Share | None = None
     """Like `{most: 6, within: 1h}`: so many works are given out in that time, and no more."""
 
@@ -77,6 +79,8 @@ class Agent(Located):
             for name, level in levels.items():
                 if not 1 <= level <= 10:
                     raise ValueError(f"{what} {name!r} has level {level}; levels are 1 to 10")
+        if "authority" in self.skills:
+            raise ValueError("authority is no skill: write `authority: 5000` beside the skills")
         return self
 
     def profile(self) -> AgentProfile:
@@ -103,6 +107,7 @@ class Agent(Located):
             share=commands.Share(most=self.share.most, within_ms=self.share.within_ms)
             if self.share is not None
             else None,
+            authority=self.authority,
         )
 
 

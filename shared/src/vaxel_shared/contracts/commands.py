@@ -151,6 +151,8 @@ class CaseReply(Contract):
     body_size: int
     then: Literal["open", "waiting", "resolved"] | None = None
     expected_seq: int | None = None
+    amount: int | None = None
+    """What it grants the customer: beyond the agent's authority it needs an approval."""
 
 
 class CaseNote(Contract):
@@ -273,6 +275,8 @@ class AgentProfile(Contract):
     shift: str | None = None
     """The policy's calendar by which the agent takes new work."""
     share: Share | None = None
+    authority: int | None = None
+    """What the agent may grant, in the deployment's smallest unit; left out, nothing."""
 
 
 class RosterSet(Contract):
@@ -335,11 +339,39 @@ class SlaAlert(Contract):
 
 
 class CaseLink(Contract):
-    """``case.merge``, ``case.split``, ``case.consult``: another case, agent or queue."""
+    """``case.merge``, ``case.split``: another case."""
 
     target: str | None = None
     reason: str | None = None
     note_ref: str | None = None
+
+
+Asking = Literal["consult", "approve"]
+
+
+class CaseConsult(CaseLink):
+    """Help, or an approval, from another agent, queue or tier: a case of its own, beside this."""
+
+    kind: Asking | None = None
+    to_agent: str | None = None
+    to_queue: str | None = None
+    """Left out: the queue that the case is in."""
+    tier: int | None = None
+    amount: int | None = None
+    """Of an approval, in the deployment's smallest unit: whoever answers may grant as much."""
+    wait: bool | None = None
+    """Whether this case waits for the answer, and its agent goes on with something else."""
+    note_sha256: str | None = None
+    note_size: int | None = None
+
+
+class CaseAnswer(Contract):
+    """``case.answer``: what whoever was asked says; its text is a blob."""
+
+    verdict: Literal["answered", "approved", "refused"]
+    note_ref: str
+    note_sha256: str
+    note_size: int
 
 
 DATA: dict[str, type[Contract]] = {
@@ -359,7 +391,8 @@ DATA: dict[str, type[Contract]] = {
     "case.handed": CaseHanded,
     "case.escalate": CaseEscalate,
     "case.assign": CaseAssign,
-    "case.consult": CaseLink,
+    "case.consult": CaseConsult,
+    "case.answer": CaseAnswer,
     "case.merge": CaseLink,
     "case.split": CaseLink,
     "agent.presence": AgentPresence,

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from vaxel_shared.contracts.base import Contract
 from vaxel_shared.contracts.commands import AgentProfile, ContactAdd, Handed, Requires, Rule
+from vaxel_shared.contracts.ties import Answered, Asked, HandedFrom, Parent
 
 BATCH_TYPE = "vaxel.decisions.batch.v1"
 """The CloudEvents type of a record of ``vaxel.decisions``."""
@@ -181,14 +182,8 @@ class CaseContact(Contract):
     """Why another pool didn't take it."""
     handed: Handed | None = None
     """It comes from another pool."""
-
-
-class HandedFrom(Contract):
-    """The case of another pool that this one goes on with."""
-
-    pool: str
-    case_id: str
-    hand_over: str
+    parent: Parent | None = None
+    """It is no customer's: somebody asks for help with another case."""
 
 
 class CaseClosed(Contract):
@@ -218,6 +213,8 @@ class CaseReplied(Contract):
     channel: str
     account: str
     answers_contact_id: str
+    amount: int | None = None
+    """What it grants the customer."""
 
 
 class CaseNoted(Contract):
@@ -226,6 +223,10 @@ class CaseNoted(Contract):
     note_ref: str
     note_sha256: str
     note_size: int
+    asks: Asked | None = None
+    """It asks others."""
+    answer: Answered | None = None
+    """It answers what was asked of others."""
 
 
 class CaseMerged(Contract):

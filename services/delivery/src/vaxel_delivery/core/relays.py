@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from vaxel_delivery.core.effects import LOG, Effect
 from vaxel_shared.contracts import decisions as shapes
 from vaxel_shared.contracts.commands import Actor, Command, ContactAdd
+from vaxel_shared.contracts.ties import HandedFrom
 from vaxel_shared.contracts.wire import Decision
 from vaxel_shared.ids import event_id
 
@@ -38,17 +39,15 @@ def relayed(effect_id: str, decision: Decision) -> Effect | None:
     taken = contact.handed
     if taken is None or taken.hand_over is None:
         return None
-    origin = shapes.HandedFrom(
-        pool=taken.from_pool, case_id=taken.case_id, hand_over=taken.hand_over
-    )
+    origin = HandedFrom(pool=taken.from_pool, case_id=taken.case_id, hand_over=taken.hand_over)
     said = {"to_case_id": decision.case_id, "to_number": contact.number}
     return _answer(effect_id, decision, origin, state="taken", **said)
 
 
-def _origin(said: Any) -> shapes.HandedFrom | None:
+def _origin(said: Any) -> HandedFrom | None:
     """Where a refused case came from; None: it came from nowhere, or doesn't say."""
     try:
-        return None if said is None else shapes.HandedFrom.model_validate(said)
+        return None if said is None else HandedFrom.model_validate(said)
     except ValidationError:
         return None
 
@@ -74,7 +73,7 @@ def _first_case(contact: ContactAdd) -> str:
     return contact.forwarded.case_id if contact.forwarded is not None else contact.contact_id
 
 
-def _answer(effect_id: str, decision: Decision, origin: shapes.HandedFrom, **said: Any) -> Effect:
+def _answer(effect_id: str, decision: Decision, origin: HandedFrom, **said: Any) -> Effect:
     """The pool that a case came from hears what became of it."""
     known = {name: value for name, value in said.items() if value is not None}
     data = {"hand_over": origin.hand_over, **known}

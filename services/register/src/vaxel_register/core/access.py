@@ -35,6 +35,7 @@ class Action(StrEnum):
     CASE_WAIT = "case.wait"
     CASE_TRANSFER = "case.transfer"
     CASE_ESCALATE = "case.escalate"
+    CASE_CONSULT = "case.consult"
     CASE_DRAFT = "case.draft"
     CASE_SUSPEND = "case.suspend"
     CASE_MERGE = "case.merge"
@@ -80,7 +81,8 @@ _READS = (
 )  # fmt: skip
 _HANDS = (
     Action.CASE_REPLY, Action.CASE_NOTE, Action.CASE_RESOLVE, Action.CASE_WAIT,
-    Action.CASE_TRANSFER, Action.CASE_ESCALATE, Action.CASE_DRAFT, Action.CASE_MERGE,
+    Action.CASE_TRANSFER, Action.CASE_ESCALATE, Action.CASE_CONSULT, Action.CASE_DRAFT,
+    Action.CASE_MERGE,
 )  # fmt: skip
 """What one does with a case in one's own hands."""
 

@@ -77,6 +77,9 @@ class Reply(Write):
         lt=2**63,
         description="`last_contact_seq` as the client saw it: refused if the customer wrote since.",
     )
+    amount: int | None = Field(
+        default=None, ge=0, le=2**31, description="What it grants, in the smallest unit."
+    )
 
 
 class Note(Write):
@@ -148,6 +151,29 @@ class Transfer(Write):
         if self.to_pool is None and (self.to_agent is None) == (self.to_queue is None):
             raise ValueError("name exactly one of to_agent and to_queue, or to_pool")
         return self
+
+
+class Consult(Write):
+    """Ask others for help: an agent, a queue or a tier."""
+
+    to_agent: Name | None = None
+    to_queue: Name | None = Field(default=None, description="Left out: the case's own queue.")
+    tier: int | None = Field(default=None, ge=1, le=9)
+    wait: bool = Field(default=False, description="The case waits for the answer.")
+    note: str = Field(min_length=1, max_length=NOTE_CHARS_MAX, description="What is asked.")
+
+
+class Approve(Consult):
+    """Ask somebody who may grant as much for an approval."""
+
+    amount: int = Field(ge=1, le=2**31, description="In the smallest unit, such as cents.")
+
+
+class Verdict(Write):
+    """The answer to what was asked."""
+
+    verdict: Literal["answered", "approved", "refused"]
+    note: str = Field(min_length=1, max_length=NOTE_CHARS_MAX)
 
 
 class Escalate(Write):

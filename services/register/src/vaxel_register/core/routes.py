@@ -150,7 +150,19 @@ ROUTES: tuple[Route, ...] = (
     ),
     _write(
         "transfer", "/cases/{number}/transfer", Action.CASE_TRANSFER, requests.Transfer,
-        "Give it to an agent or a queue, with a note.",
+        "Give it to an agent, a queue or another pool, with a note.",
+    ),
+    _write(
+        "consult", "/cases/{number}/consult", Action.CASE_CONSULT, requests.Consult,
+        "Ask another agent, queue or tier for help: a case of its own, whose answer comes back.",
+    ),
+    _write(
+        "approve", "/cases/{number}/approve", Action.CASE_CONSULT, requests.Approve,
+        "Ask somebody who may grant an amount to approve it.",
+    ),
+    _write(
+        "answer", "/cases/{number}/answer", Action.CASE_REPLY, requests.Verdict,
+        "Answer what was asked.",
     ),
     _write(
         "escalate", "/cases/{number}/escalate", Action.CASE_ESCALATE, requests.Escalate,

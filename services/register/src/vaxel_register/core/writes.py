@@ -41,6 +41,8 @@ def text_of(request: requests.Request) -> tuple[Literal["body", "note"], str] | 
             return "body", text
         case requests.Note(text=text) | requests.Transfer(note=text):
             return "note", text
+        case requests.Consult(note=text) | requests.Verdict(note=text):
+            return "note", text
         case _:
             return None
 
@@ -51,7 +53,7 @@ def data_of(request: requests.Request, stored: Stored | None) -> tuple[str, dict
     match request:
         case requests.Reply():
             kind = "case.reply"
-            data = {"then": request.then, "expected_seq": request.expected_seq}
+            data = request.model_dump(include={"then", "expected_seq", "amount"})
             data |= _named("body", stored)
         case requests.Note():
             kind, data = "case.note", _named("note", stored)
@@ -63,6 +65,12 @@ def data_of(request: requests.Request, stored: Stored | None) -> tuple[str, dict
         case requests.Transfer():
             kind, data = "case.transfer", _named("note", stored)
             data |= request.model_dump(include={"to_agent", "to_queue", "to_pool"})
+        case requests.Consult():
+            kind, data = "case.consult", _named("note", stored)
+            data |= request.model_dump(include={"to_agent", "to_queue", "tier", "wait", "amount"})
+            data["kind"] = "approve" if isinstance(request, requests.Approve) else "consult"
+        case requests.Verdict():
+            kind, data = "case.answer", _named("note", stored) | {"verdict": request.verdict}
         case requests.Escalate():
             kind, data = "case.escalate", {"tier": request.tier, "reason": request.reason}
             data["since_ms"] = _ms(request.since)

@@ -10,6 +10,7 @@ from vaxel_router.core.queueing import close_work, end_offer, match_agent, match
 from vaxel_router.core.shifts import cool_down
 from vaxel_router.core.state import Case, Work
 from vaxel_router.core.step import Refused, Step
+from vaxel_router.core.written.agents import AUTHORITY
 from vaxel_shared.contracts.wire import Command
 
 
@@ -19,7 +20,10 @@ def reply(step: Step, command: Command) -> None:
     require(data, "body_ref", "body_sha256", "body_size")
     if case.status == "resolved":
         raise Refused("wrong_state", {"status": case.status})
+    if case.parent is not None:
+        raise Refused("is_question", {"kind": case.parent.kind})
     work = step.owned_work(command, case)
+    _may_grant(step, command, case)
     expected = data.get("expected_seq")
     if expected is not None and case.last_contact_seq > expected:
         raise Refused("newer_message", {"last_contact_seq": case.last_contact_seq})
@@ -43,12 +47,23 @@ def reply(step: Step, command: Command) -> None:
         channel=case.channel,
         account=case.account,
         answers_contact_id=case.last_contact_id,
+        amount=data.get("amount"),
     )
     if then == "waiting":
         step.emit("case.waiting", case_id=case.id, waits_for="customer", reason="replied")
-        _end_work(step, work, "replied")
+        end_work(step, work, "replied")
     elif then == "resolved":
         resolve_case(step, case, work, "replied")
+
+
+def _may_grant(step: Step, command: Command, case: Case) -> None:
+    """Raises Refused where an agent grants more than they may, and than was approved."""
+    amount, agent = command.data.get("amount"), step.pool.agents.get(command.agent_id or "")
+    if amount is None or command.actor.kind != "agent":
+        return
+    most = max(case.approved, agent.skills.get(AUTHORITY, 0) if agent is not None else 0)
+    if amount < 0 or amount > most:
+        raise Refused("needs_approval", {"amount": amount, "most": most})
 
 
 def note(step: Step, command: Command) -> None:
@@ -87,15 +102,36 @@ def resolve(step: Step, command: Command) -> None:
 
 
 def resolve_case(step: Step, case: Case, work: Work | None, reason: str | None) -> None:
-    """A case is done; a contact within ``reopen_within`` opens it again."""
+    """A case is done; a contact within ``reopen_within`` opens it again.
+
+    What was asked of others about it is over with it, and whoever waits for it goes on.
+    """
+    for child in list(case.children):
+        asked = step.pool.cases[child]
+        resolve_case(step, asked, step.pool.works.get(asked.work_id or ""), PARENT_RESOLVED)
     reopen_ms = step.policy.reopen_within_ms if step.policy is not None else 0
     step.emit(
         "case.resolved", case_id=case.id, reason=reason, close_ms=step.now_ms + max(reopen_ms, 1)
     )
-    _end_work(step, work, "resolved")
+    end_work(step, work, "resolved")
+    if case.parent is None or not case.parent.waits or reason == PARENT_RESOLVED:
+        return
+    above = step.living(step.pool.cases.get(case.parent.case_id))
+    if above is not None and above.status == "waiting_internal" and not _is_awaited(step, above):
+        take_up(step, above, f"{case.parent.kind}_ended", case.parent.agent)
 
 
-def _end_work(step: Step, work: Work | None, reason: str) -> None:
+PARENT_RESOLVED = "parent_resolved"
+"""Why something that was asked is over without an answer."""
+
+
+def _is_awaited(step: Step, case: Case) -> bool:
+    """Whether a case waits for another answer still."""
+    asked = [step.pool.cases[child].parent for child in case.children]
+    return any(one is not None and one.waits for one in asked)
+
+
+def end_work(step: Step, work: Work | None, reason: str) -> None:
     """Close work, after a wrap-up where the policy gives one; freed capacity is used at once."""
     if work is None:
         return
@@ -154,7 +190,7 @@ def _all_merged(step: Step, case: Case) -> list[str]:
 def reopen(step: Step, command: Command) -> None:
     """``case.reopen``: somebody takes it up again without a new contact."""
     case = step.case(command)
-    if case.status == "open":
+    if case.status == "open" or case.parent is not None:
         raise Refused("wrong_state", {"status": case.status})
     take_up(step, case, command.data.get("reason") or "requested", command.agent_id)
 
@@ -211,7 +247,7 @@ def wait(step: Step, command: Command) -> None:
         queue=queue,
         reason=data.get("reason"),
     )
-    _end_work(step, work, "waiting")
+    end_work(step, work, "waiting")
 
 
 def transfer(step: Step, command: Command) -> None:
@@ -322,6 +358,8 @@ def assign(step: Step, command: Command) -> None:
     work = step.pool.works.get(case.work_id or "")
     if work is not None and work.agent_id == agent.id:
         raise Refused("wrong_state", {"agent_id": agent.id})
+    if case.status != "open" and case.parent is not None:
+        raise Refused("wrong_state", {"status": case.status})
     if case.status != "open":
         step.emit("case.reopened", case_id=case.id, number=case.number, reason="override")
     since_ms, freed = case.opened_ms, None

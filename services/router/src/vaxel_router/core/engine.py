@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from vaxel_router.core import (
     alerts,
     cases,
+    consulting,
     handing,
     merging,
     offers,
@@ -44,6 +45,8 @@ HANDLERS: dict[str, Handler] = {
     "case.wait": cases.wait,
     "case.transfer": handing.transfer,
     "case.handed": handing.answered,
+    "case.consult": consulting.consult,
+    "case.answer": consulting.answer,
     "case.escalate": cases.escalate,
     "case.assign": cases.assign,
     "case.merge": merging.merge,

@@ -39,6 +39,8 @@ def hand_over(step: Step, command: Command) -> None:
     case, data = step.case(command), command.data
     if case.status != "open":
         raise Refused("wrong_state", {"status": case.status})
+    if case.parent is not None or case.children:
+        raise Refused("has_questions", {"open": len(case.children)})
     require(data, "note_ref", "note_sha256", "note_size")
     if data["to_pool"] == step.pool.name or data.get("to_agent") is not None:
         raise Refused("invalid_data", {"to_pool": data["to_pool"]})

@@ -156,6 +156,15 @@ def waiting_is_counted(world: World, pool: Pool) -> list[str]:
     return sorted(name for name in {*found, *known} if found[name] != known.get(name, 0))
 
 
+def questions_belong_to_cases_in_progress(_world: World, pool: Pool) -> list[str]:
+    """What is asked of others belongs to a case that isn't over, and that knows of it."""
+    asked = {case.id: case.parent for case in pool.cases.values() if case.parent is not None}
+    alive = {name: one for name, one in asked.items() if pool.cases[name].status != "resolved"}
+    known = {child: case for case in pool.cases.values() for child in case.children}
+    wrong = [child for child, case in known.items() if case.status in ("resolved", "handed_over")]
+    return sorted({*wrong, *(alive.keys() ^ known.keys())})
+
+
 Predicate = Callable[[World, Pool], list[str]]
 
 PREDICATES: dict[str, Predicate] = {
@@ -167,6 +176,7 @@ PREDICATES: dict[str, Predicate] = {
     "open_cases_have_work": open_cases_have_work,
     "only_who_is_there_is_asked": only_who_is_there_is_asked,
     "offers_and_works_agree": offers_and_works_agree,
+    "questions_belong_to_cases_in_progress": questions_belong_to_cases_in_progress,
 }
 
 

@@ -49,6 +49,15 @@ REJECTIONS_NEAREST = 5
 HOPS_MAX = 6
 """How often a contact is passed on from pool to pool before it is taken where it is."""
 
+CHILDREN_MAX = 5
+"""Questions about one case that are open at once: more is a meeting."""
+
+ASKED_MAX = 30
+"""Questions about one case in all: a tool that asks in a circle must not fill the queues."""
+
+ASKED_DEPTH_MAX = 3
+"""Whoever is asked may ask on, so deep."""
+
 MEMORY_DAYS = 8
 """How long command ids are remembered, in days on which anything was applied: past every
 provider's retries (SendGrid 3 d, mail 5 d), and past an outage of any length."""

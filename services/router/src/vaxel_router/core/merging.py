@@ -22,6 +22,8 @@ def merge(step: Step, command: Command) -> None:
         raise Refused("invalid_data", {"target": target.id})
     if case.status == "closed" or target.status in ("resolved", "handed_over"):
         raise Refused("wrong_state", {"status": target.status})
+    if case.parent is not None or target.parent is not None or case.children:
+        raise Refused("has_questions", {"open": len(case.children)})
     both = len(case.conversations) + len(target.conversations)
     if len(target.merged) >= MERGED_MAX or both > CONVERSATIONS_PER_CASE_MAX:
         raise Refused("not_allowed", {"merged": len(target.merged), "conversations": both})

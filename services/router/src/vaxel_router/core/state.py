@@ -15,6 +15,7 @@ import msgspec
 
 from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
 from vaxel_router.core.matching import Asks, Matcher, Profile
+from vaxel_router.core.ties import Handed, Origin, Parent
 from vaxel_router.core.timetable import Timetable
 from vaxel_router.core.wants import Wants, extra_of
 
@@ -88,28 +89,6 @@ class Agent(msgspec.Struct, gc=False, omit_defaults=True):
         return "offers_full" if full else ""
 
 
-class Handed(msgspec.Struct, gc=False, omit_defaults=True):
-    """Where a case went: to another pool, which answers by ``id``, and as which case there."""
-
-    id: str
-    pool: str
-    since_ms: int
-    """The age that its work had."""
-    bounces: int = 0
-    agent: str | None = None
-    """Who had it."""
-    case_id: str | None = None
-    number: str | None = None
-
-
-class Origin(msgspec.Struct, gc=False):
-    """The case of another pool that a case goes on with."""
-
-    id: str
-    pool: str
-    case_id: str
-
-
 class Case(msgspec.Struct, gc=False, omit_defaults=True):
     """What people see. ``status``: open, waiting_customer, waiting_third_party, …, resolved."""
 
@@ -146,6 +125,14 @@ class Case(msgspec.Struct, gc=False, omit_defaults=True):
     handed: Handed | None = None
     """It lives in another pool; its status is ``handed_over``."""
     origin: Origin | None = None
+    parent: Parent | None = None
+    """It is no customer's: see :mod:`vaxel_router.core.consulting`."""
+    children: list[str] = []
+    """Open cases in which others are asked about this one."""
+    asked: int = 0
+    """How often others were asked about it."""
+    approved: int = 0
+    """The largest amount that was approved."""
 
 
 class Switch(msgspec.Struct, gc=False):

@@ -162,6 +162,8 @@ GIVES_MORE, GIVING = "gives_more", "giving_back"
 the next goes on with it."""
 TIMERS = ("back", "match", "grace", "give", "open", "shift", "share", "rest")
 """Kinds of an agent's timers."""
+AUTHORITY = "authority"
+"""The skill whose level is the amount that an agent may grant."""
 PROFILE = (
     "tier", "skills", "languages", "capacity", "channels", "present", "max_offers", "auto_accept",
     "yields", "backup", "shift", "share",
@@ -171,10 +173,11 @@ PROFILE = (
 
 def agent_of(profile: dict[str, Any]) -> Agent:
     """Somebody new, as a roster says."""
+    granted = {AUTHORITY: most} if (most := profile.get("authority")) else {}
     return Agent(
         id=profile["id"],
         tier=profile.get("tier", 1),
-        skills=dict(sorted(profile.get("skills", {}).items())),
+        skills=dict(sorted((profile.get("skills", {}) | granted).items())),
         languages=dict(sorted(profile.get("languages", {}).items())),
         capacity=profile.get("capacity", 1),
         channels={

@@ -6,7 +6,8 @@ from typing import Any
 
 from vaxel_router.core import wants
 from vaxel_router.core.limits import CLOSED_LINKS_MAX, CONVERSATIONS_PER_CASE_MAX
-from vaxel_router.core.state import Case, Handed, Origin, Pool, World
+from vaxel_router.core.state import Case, Pool, World
+from vaxel_router.core.ties import Handed, Origin, Parent
 from vaxel_router.core.written.common import Handler, Place, case_id_of, lease
 from vaxel_shared import ids
 from vaxel_shared.contracts.wire import Decision
@@ -37,7 +38,33 @@ def _case_opened(world: World, pool: Pool, decision: Decision, place: Place) -> 
     )
     pool.counter += 1
     pool.cases[case.id] = case
-    _note_contact(world, pool, case, decision, place)
+    if (asked := data.get("parent")) is None:
+        _note_contact(world, pool, case, decision, place)
+        return
+    case.parent = Parent(
+        case_id=asked["case_id"],
+        kind=asked["kind"],
+        agent=asked.get("agent_id"),
+        amount=asked.get("amount", 0),
+        waits=asked.get("waits", False),
+    )
+    parent = pool.cases[asked["case_id"]]
+    parent.asked += 1
+    parent.children.append(case.id)
+
+
+def _leave_parent(pool: Pool, case: Case) -> None:
+    """What was asked is over."""
+    parent = pool.cases.get(case.parent.case_id) if case.parent is not None else None
+    if parent is not None and case.id in parent.children:
+        parent.children.remove(case.id)
+
+
+def _case_noted(_world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+    answer = decision.data.get("answer")
+    if answer is not None and answer["verdict"] == "approved":
+        case = pool.cases[case_id_of(decision)]
+        case.approved = max(case.approved, answer["amount"])
 
 
 def _case_joined(world: World, pool: Pool, decision: Decision, place: Place) -> None:
@@ -100,6 +127,7 @@ def _case_waiting(world: World, pool: Pool, decision: Decision, _place: Place) -
 def _case_resolved(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
     case = pool.cases[case_id_of(decision)]
     case.status, case.resolved_ms, case.due_ms = "resolved", decision.at_ms, None
+    _leave_parent(pool, case)
     world.disarm(f"wake:{pool.name}:{case.id}")
     if (close_ms := decision.data.get("close_ms")) is not None:
         world.arm(f"close:{pool.name}:{case.id}", close_ms)
@@ -176,6 +204,7 @@ HANDLERS: dict[str, Handler] = {
     "case.joined": _case_joined,
     "case.reopened": _case_reopened,
     "case.replied": _case_replied,
+    "case.noted": _case_noted,
     "case.waiting": _case_waiting,
     "case.resolved": _case_resolved,
     "case.closed": _case_closed,

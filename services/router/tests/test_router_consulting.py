@@ -1,0 +1,176 @@
+"""Others are asked: help and approvals are cases of their own, and the answers come back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from router_harness import ROSTER, Router, types
+
+from vaxel_router.core.state import Case
+from vaxel_shared.contracts import wire
+
+NOTE = {"note_ref": "note/" + "0" * 64, "note_sha256": "0" * 64, "note_size": 3}
+WITH_AUTHORITY = ROSTER.replace("{id: a04,", "{id: a04, authority: 50000,").replace(
+    "capacity: 1, channels: {email: {cost: 1, max: 1}}, present: false",
+    "capacity: 2, channels: {email: {cost: 1, max: 2}}, present: true",
+)
+
+
+def held(router: Router) -> Case:
+    """A case in somebody's hands."""
+    router.contact("mail-1")
+    case = router.case()
+    router.accept()
+    return case
+
+
+def asked(router: Router, case: Case, **data: Any) -> Case:
+    made = router.act("case.consult", case, **(NOTE | data))
+    assert made[0].type == "case.opened", made
+    return router.pool().cases[made[0].case_id or ""]
+
+
+def answer(router: Router, question: Case, verdict: str = "answered") -> list[wire.Decision]:
+    work = router.pool().works[question.work_id or ""]
+    if work.offer_id is not None:
+        router.accept(router.pool().offers[work.offer_id])
+    return router.act("case.answer", question, verdict=verdict, **NOTE)
+
+
+def test_help_is_asked_of_a_queue_while_the_agent_goes_on() -> None:
+    router = Router()
+    case = held(router)
+    work = router.pool().works[case.work_id or ""]
+    question = asked(router, case, to_queue="general")
+    there = router.pool().works[question.work_id or ""]
+    assert (there.queue, there.since_ms) == ("general", work.since_ms), "as old as what it is for"
+    assert work.agent_id not in [router.pool().offers[o].agent_id for o in there.open_offers]
+    assert (case.status, work.state, case.children) == ("open", "assigned", [question.id])
+    note = next(d for d in router.decisions if d.type == "case.noted" and "asks" in d.data)
+    assert (note.case_id, note.data["asks"]["number"]) == (case.id, question.number)
+    made = answer(router, question)
+    told = next(d for d in made if d.data.get("answer"))
+    assert (told.case_id, told.data["answer"]["verdict"]) == (case.id, "answered")
+    assert (question.status, case.children, work.state) == ("resolved", [], "assigned")
+    router.replay()
+
+
+def test_a_case_that_waits_for_the_answer_goes_on_with_whoever_asked() -> None:
+    router = Router()
+    case = held(router)
+    asker = router.pool().works[case.work_id or ""].agent_id
+    question = asked(router, case, wait=True, tier=2)
+    assert case.status == "waiting_internal"
+    assert router.pool().works[question.work_id or ""].tiers == [2]
+    router.wait(60_000)  # the wrap-up
+    assert case.work_id is None
+    answer(router, question)
+    work = router.pool().works[case.work_id or ""]
+    assert (case.status, work.prefer_agent or router.offer().agent_id) == ("open", asker)
+    assert work.since_ms == case.opened_ms
+    router.replay()
+
+
+def test_what_is_more_than_an_agent_may_grant_is_approved_by_one_who_may() -> None:
+    router = Router(roster=WITH_AUTHORITY)
+    case = held(router)
+    refused = router.reply(case, amount=20_000)[0].data
+    assert (refused["code"], refused["params"]) == ("needs_approval", {"amount": 20_000, "most": 0})
+    question = asked(router, case, kind="approve", amount=20_000, to_queue="general")
+    offer = router.pool().offers[router.pool().works[question.work_id or ""].offer_id or ""]
+    assert offer.agent_id == "a04", "nobody else may grant as much"
+    answer(router, question, "approved")
+    assert case.approved == 20_000
+    assert router.reply(case, amount=20_001)[0].data["code"] == "needs_approval"
+    replied = router.reply(case, amount=20_000)[0]
+    assert (replied.type, replied.data["amount"]) == ("case.replied", 20_000)
+    router.replay()
+
+
+def test_an_approval_that_is_refused_approves_nothing() -> None:
+    router = Router(roster=WITH_AUTHORITY)
+    case = held(router)
+    question = asked(router, case, kind="approve", amount=20_000, to_queue="general")
+    answer(router, question, "refused")
+    assert (case.approved, case.children) == (0, [])
+    assert router.reply(case, amount=20_000)[0].data["code"] == "needs_approval"
+
+
+def test_nobody_approves_beyond_their_authority_even_where_skills_are_waived() -> None:
+    router = Router(roster=WITH_AUTHORITY)
+    case = held(router)
+    question = asked(router, case, kind="approve", amount=60_000, to_queue="general")
+    assert router.pool().works[question.work_id or ""].state == "queued", "nobody may"
+    router.send("case.assign", kind="supervisor", case=question.id, data={"to_agent": "a04", "reason": "urgent"})  # fmt: skip
+    made = router.act("case.answer", question, verdict="approved", **NOTE)
+    assert made[0].data == {"code": "no_authority", "params": {"amount": 60_000, "most": 50_000}}
+    said = {"verdict": "approved"} | NOTE
+    router.send("case.answer", kind="supervisor", case=question.id, data=said)
+    assert case.approved == 60_000, "a supervisor answers for it"
+
+
+def test_what_was_asked_ends_with_the_case_that_it_is_for() -> None:
+    router = Router()
+    case = held(router)
+    question = asked(router, case, to_queue="general")
+    router.accept(router.pool().offers[router.pool().works[question.work_id or ""].offer_id or ""])
+    deeper = asked(router, question)
+    router.act("case.resolve", case)
+    assert (case.status, question.status, deeper.status) == ("resolved",) * 3
+    assert [one.state for one in router.pool().works.values()] in (
+        [],
+        ["wrapping"],
+        ["wrapping"] * 2,
+    )
+    router.wait(60_000)
+    assert not router.pool().works
+    router.replay()
+
+
+def test_questions_are_bounded_in_number_and_depth() -> None:
+    router = Router()
+    case = held(router)
+    for _ in range(5):
+        asked(router, case, to_queue="general")
+    made = router.act("case.consult", case, **NOTE)
+    assert made[0].data["code"] == "too_many_questions"
+    above, depth = router.pool().cases[case.children[0]], 1
+    while True:
+        data = {"kind": "supervisor", "case": above.id, "data": {"to_queue": "general"} | NOTE}
+        made = router.send("case.consult", **data)
+        if made[0].type == "command.refused":
+            break
+        above, depth = router.pool().cases[made[0].case_id or ""], depth + 1
+    assert (made[0].data["code"], depth) == ("too_many_questions", 3)
+    router.replay()
+
+
+@pytest.mark.parametrize(("data", "code"), [
+    ({"kind": "approve"}, "invalid_data"),
+    ({"kind": "consult", "amount": 5}, "invalid_data"),
+    ({"kind": "approve", "amount": 5, "to_agent": "a03"}, "no_authority"),
+    ({"to_agent": "nobody"}, "unknown_agent"),
+    ({"to_queue": "nowhere"}, "unknown_queue"),
+    ({"tier": 9}, "invalid_data"),
+])  # fmt: skip
+def test_what_makes_no_sense_is_not_asked(data: dict[str, Any], code: str) -> None:
+    router = Router()
+    case = held(router)
+    made = router.act("case.consult", case, **(NOTE | data))
+    assert (types(made), made[0].data["code"]) == (["command.refused"], code)
+
+
+def test_no_customer_reads_an_answer_to_a_question_and_no_question_leaves_its_case() -> None:
+    router = Router()
+    case = held(router)
+    question = asked(router, case, to_queue="general")
+    router.accept(router.pool().offers[router.pool().works[question.work_id or ""].offer_id or ""])
+    assert router.reply(question)[0].data["code"] == "is_question"
+    other = {"to_pool": "sales"} | NOTE
+    for one in (case, question):
+        assert router.act("case.transfer", one, **other)[0].data["code"] == "has_questions"
+    router.contact("mail-2")
+    target = {"target": router.case().id}
+    made = router.send("case.merge", kind="supervisor", case=case.id, data=target)
+    assert made[0].data["code"] == "has_questions"

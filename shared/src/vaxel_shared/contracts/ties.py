@@ -1,0 +1,48 @@
+"""What a decision says of the other cases that a case is tied to."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from vaxel_shared.contracts.base import Contract
+from vaxel_shared.contracts.commands import Asking
+
+
+class Parent(Contract):
+    """The case for which another was opened, by somebody who asks for help or an approval."""
+
+    case_id: str
+    number: str
+    kind: Asking
+    agent_id: str | None = None
+    """Who asks."""
+    amount: int | None = None
+    waits: bool = False
+    """Whether the case waits for the answer."""
+
+
+class Asked(Contract):
+    """What is asked of others, as which case."""
+
+    case_id: str
+    number: str
+    kind: Asking
+    amount: int | None = None
+
+
+class Answered(Contract):
+    """The answer to what was asked, on the case for which it was."""
+
+    case_id: str
+    number: str
+    kind: Asking
+    verdict: Literal["answered", "approved", "refused"]
+    amount: int | None = None
+
+
+class HandedFrom(Contract):
+    """The case of another pool that this one goes on with."""
+
+    pool: str
+    case_id: str
+    hand_over: str
