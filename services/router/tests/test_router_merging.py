@@ -72,6 +72,22 @@ def test_cases_that_became_one_are_closed_together() -> None:
     router.replay()
 
 
+def test_a_case_takes_along_that_nobody_answered_it_until_somebody_does() -> None:
+    router = Router()
+    first, second = two(router)
+    made = ask(router, "case.merge", second, first)
+    merged = next(d for d in made if d.type == "case.merged")
+    assert merged.data["waiting_since_ms"] == second.contact_ms is not None
+    assert "answered" not in ask(router, "case.split", first, second)[0].data
+    ask(router, "case.merge", second, first)
+    body = {"body_ref": "body/" + "0" * 64, "body_sha256": "0" * 64, "body_size": 3}
+    router.send("case.reply", kind="supervisor", case=second.id, data=body)
+    assert ask(router, "case.split", first, second)[0].data["answered"] is True
+    made = ask(router, "case.merge", second, first)
+    assert "waiting_since_ms" not in next(d for d in made if d.type == "case.merged").data
+    router.replay()
+
+
 def test_who_may_merge_what_and_into_what() -> None:
     router = Router()
     first, second = two(router)

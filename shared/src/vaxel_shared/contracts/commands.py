@@ -84,6 +84,8 @@ class Handed(Contract):
     since_ms: int
     """The age of its work."""
     bounces: int = 0
+    answered: bool | None = None
+    """Somebody has replied to it there."""
     conversations: list[str]
     note_ref: str
     note_sha256: str

@@ -1,8 +1,7 @@
 """Decisions: facts that the router wrote, as they stand on ``vaxel.decisions``.
 
 One record is one batch: a fixed binary header (see :mod:`vaxel_shared.kafka.chain`) and the JSON
-of a :class:`Batch`. Like commands they hold ids, codes and derived facts only. ``DATA`` maps each
-type to the model of its ``data``.
+of a :class:`Batch`. Like commands they hold ids, codes and derived facts only. ``DATA``: models.
 """
 
 from __future__ import annotations
@@ -230,20 +229,22 @@ class CaseNoted(Contract):
 
 
 class CaseMerged(Contract):
-    """This case went into another, with its conversations; it has no work any more."""
+    """This case went into another with all it had; ``waiting_since_ms``: unanswered, since then."""
 
     into: str | None = None
     number: str | None = None
     into_number: str | None = None
     conversations: list[str] = Field(default_factory=list)
+    waiting_since_ms: int | None = None
     reason: str | None = None
 
 
 class CaseSplit(Contract):
-    """This case, which had gone into another, is open again by itself."""
+    """This case, which had gone into another, is open by itself; ``answered`` there or before."""
 
     out_of: str | None = None
     number: str | None = None
+    answered: bool | None = None
     reason: str | None = None
 
 

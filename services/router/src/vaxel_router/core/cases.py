@@ -11,6 +11,7 @@ from vaxel_router.core.shifts import cool_down
 from vaxel_router.core.state import Case, Work
 from vaxel_router.core.step import Refused, Step
 from vaxel_router.core.written.agents import AUTHORITY
+from vaxel_router.core.written.common import all_merged
 from vaxel_shared.contracts.wire import Command
 
 
@@ -165,7 +166,7 @@ def close(step: Step, case: Case, reason: str = "reopen_time_over") -> None:
     freed = None
     if case.work_id is not None:
         freed = close_work(step, step.pool.works[case.work_id], "case_closed")
-    for merged in _all_merged(step, case):
+    for merged in all_merged(step.pool, case):
         _closed(step, step.pool.cases[merged], "merged_case_closed")
     _closed(step, case, reason)
     if freed is not None:
@@ -177,14 +178,6 @@ def _closed(step: Step, case: Case, reason: str) -> None:
     origin = case.origin
     there = origin and {"pool": origin.pool, "case_id": origin.case_id, "hand_over": origin.id}
     step.emit("case.closed", case_id=case.id, reason=reason, handed=there)
-
-
-def _all_merged(step: Step, case: Case) -> list[str]:
-    """The cases that went into one, and into those, the last of them first."""
-    found: list[str] = []
-    for merged in case.merged:
-        found += [*_all_merged(step, step.pool.cases[merged]), merged]
-    return found
 
 
 def reopen(step: Step, command: Command) -> None:

@@ -82,7 +82,7 @@ def _as_contact(
         "priority": case.priority,
         "requires": {"skills": dict(case.skills), "languages": list(case.languages)},
         # A promise that was kept here isn't broken there: a first answer counts from now then.
-        "received_at_ms": case.opened_ms if case.last_agent is None else step.now_ms,
+        "received_at_ms": step.now_ms if case.answered else case.contact_ms or case.opened_ms,
         "src": NO_SOURCE,
         "automatic": case.automatic,
         "handed": {
@@ -92,6 +92,7 @@ def _as_contact(
             "opened_ms": case.opened_ms,
             "since_ms": since_ms,
             "bounces": bounces,
+            **({"answered": True} if case.answered else {}),
             "conversations": list(case.conversations),
             **{name: data[name] for name in ("note_ref", "note_sha256", "note_size")},
             **({"to_queue": to_queue} if to_queue is not None else {}),

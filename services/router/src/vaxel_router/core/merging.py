@@ -11,6 +11,7 @@ from vaxel_router.core.limits import CONVERSATIONS_PER_CASE_MAX, MERGED_MAX
 from vaxel_router.core.queueing import close_work, match_agent, match_work, queue_work
 from vaxel_router.core.state import Case
 from vaxel_router.core.step import Refused, Step
+from vaxel_router.core.written.common import all_merged
 from vaxel_shared.contracts.wire import Command
 
 
@@ -41,6 +42,7 @@ def merge(step: Step, command: Command) -> None:
         number=case.number,
         into_number=target.number,
         conversations=list(case.conversations),
+        waiting_since_ms=_waiting_since_ms(step, case),
         reason=command.data.get("reason"),
     )
     if freed is not None:
@@ -63,12 +65,23 @@ def split(step: Step, command: Command) -> None:
         agent_id=command.agent_id,
         out_of=case.id,
         number=target.number,
+        answered=target.answered or None,
         reason=command.data.get("reason"),
     )
     work = queue_work(
         step, target, reason="split", since_ms=target.opened_ms, prefer_agent=target.last_agent
     )
     match_work(step, work)
+
+
+def _waiting_since_ms(step: Step, case: Case) -> int | None:
+    """The first message, of the case and of what is in it, that nobody has answered yet."""
+    if case.status == "resolved":
+        return None
+    names = [case.id, *all_merged(step.pool, case)]
+    whole = [step.pool.cases[name] for name in names]
+    came = [one.contact_ms for one in whole if one.contact_ms is not None and not one.answered]
+    return min(came, default=None)
 
 
 def _named(step: Step, command: Command) -> Case:

@@ -133,6 +133,10 @@ class Case(msgspec.Struct, gc=False, omit_defaults=True):
     """How often others were asked about it."""
     approved: int = 0
     """The largest amount that was approved."""
+    contact_ms: int | None = None
+    """When a person's first message of it came in."""
+    answered: bool = False
+    """Whether somebody replied; a reply answers all that went into a case."""
 
 
 class Switch(msgspec.Struct, gc=False):
@@ -370,11 +374,9 @@ def _queued(pool: Pool) -> dict[str, int]:
     return dict(Counter(work.queue for work in pool.works.values() if work.state == "queued"))
 
 
-PRIORITY_BIAS = 1 << 62
-"""Above any priority: so a key is never negative."""
+PRIORITY_BIAS = PLACE_BIAS = 1 << 62
+"""Above any priority, and above the earliest place: so a key is never negative."""
 SINCE_BITS, ORDER_BITS = 64, 40
-PLACE_BIAS = 1 << 62
-"""Above the earliest place: so a key is never negative."""
 
 
 def work_key(work: Work) -> int:
@@ -400,12 +402,9 @@ def asks_of(work: Work) -> Asks:
 
 
 def asks_for(
-    channel: str,
-    tiers: list[int],
-    skills: dict[str, int],
-    languages: list[str],
+    channel: str, tiers: list[int], skills: dict[str, int], languages: list[str],
     wants: Wants | None,
-) -> Asks:
+) -> Asks:  # fmt: skip
     """The same of anything that might wait."""
     extra = None if wants is None else extra_of(wants)
     return Asks(channel, tuple(tiers), tuple(skills.items()), tuple(languages), extra=extra)

@@ -8,7 +8,7 @@ from vaxel_router.core import wants
 from vaxel_router.core.limits import CLOSED_LINKS_MAX, CONVERSATIONS_PER_CASE_MAX
 from vaxel_router.core.state import Case, Pool, World
 from vaxel_router.core.ties import Handed, Origin, Parent
-from vaxel_router.core.written.common import Handler, Place, case_id_of, lease
+from vaxel_router.core.written.common import Handler, Place, all_merged, case_id_of, lease
 from vaxel_shared import ids
 from vaxel_shared.contracts.wire import Decision
 
@@ -35,6 +35,7 @@ def _case_opened(world: World, pool: Pool, decision: Decision, place: Place) -> 
         last_contact_seq=place[0],
         automatic=data.get("automatic", False),
         own=wants.of(requires),
+        contact_ms=_came_ms(decision),
     )
     pool.counter += 1
     pool.cases[case.id] = case
@@ -67,6 +68,14 @@ def _case_noted(_world: World, pool: Pool, decision: Decision, _place: Place) ->
         case.approved = max(case.approved, answer["amount"])
 
 
+def _came_ms(decision: Decision) -> int | None:
+    """When the message that opens a case came in; None where no person wrote it."""
+    if decision.data.get("automatic") or decision.data.get("parent"):
+        return None
+    came_ms: int = decision.data.get("received_at_ms", decision.at_ms)
+    return min(came_ms, decision.at_ms)
+
+
 def _case_joined(world: World, pool: Pool, decision: Decision, place: Place) -> None:
     _note_contact(world, pool, pool.cases[case_id_of(decision)], decision, place)
 
@@ -74,6 +83,8 @@ def _case_joined(world: World, pool: Pool, decision: Decision, place: Place) -> 
 def _case_reopened(world: World, pool: Pool, decision: Decision, place: Place) -> None:
     case = pool.cases[case_id_of(decision)]
     case.status, case.resolved_ms, case.handed = "open", None, None
+    if (decision.data.get("handed") or {}).get("answered"):
+        case.answered = True
     world.disarm(f"close:{pool.name}:{case.id}")
     world.disarm(f"wake:{pool.name}:{case.id}")
     if decision.data.get("contact_id") is not None:
@@ -109,6 +120,8 @@ def _case_replied(world: World, pool: Pool, decision: Decision, _place: Place) -
         lease(world, pool, work, None)
     case = pool.cases[case_id_of(decision)]
     case.due_ms = None
+    for name in [case.id, *all_merged(pool, case)]:
+        pool.cases[name].answered = True
     if decision.agent_id is not None:
         case.last_agent = decision.agent_id
 

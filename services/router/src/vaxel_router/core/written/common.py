@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vaxel_router.core.state import Pool, Work, World
+from vaxel_router.core.state import Case, Pool, Work, World
 from vaxel_shared.contracts.wire import Decision
 
 Place = tuple[int, int]
@@ -70,3 +70,11 @@ def work_id_of(decision: Decision) -> str:
     """The work that the decision is about, which its type must name."""
     assert decision.work_id is not None
     return decision.work_id
+
+
+def all_merged(pool: Pool, case: Case) -> list[str]:
+    """The cases that went into one, and into those, the last of them first."""
+    found: list[str] = []
+    for merged in case.merged:
+        found += [*all_merged(pool, pool.cases[merged]), merged]
+    return found
