@@ -188,7 +188,7 @@ class Traffic:
             return self._contact()
         wake = {"wake_ms": self.now_ms + 60_000} if self.random.random() < 0.5 else {}
         type_, data = self.random.choice((
-            ("case.resolve", {}), ("case.wait", {"waits_for": "third_party"} | wake),
+            ("case.resolve", {}), ("case.resolve", {"follow_up_ms": self.now_ms + 700_000}), ("case.wait", {"waits_for": "third_party"} | wake),
         ))  # fmt: skip
         return self._act(type_, case, data)
 
@@ -356,6 +356,7 @@ class Traffic:
             },
             "limits": draw.choice((None, None, {"waiting": 90, "cases": 300})),
             "match": draw.choice((None, None, {"window_ms": 2_000}, {"window_ms": 30_000})),
+            "quality": draw.choice((None, {"percent": 40, "queue": "general"})),
             "in_flight": draw.choice(("new", "old", "next_step")),
             "after_reply": {"email": "waiting", "chat": "open"},
             "lease_ms": draw.choice(({}, {"chat": 60_000, "email": 1_200_000})),
@@ -412,7 +413,9 @@ class Traffic:
         asked = [c for c in self.pool.cases.values() if c.parent is not None and c.status == "open"]
         if asked and draw.random() < 0.5:
             question = draw.choice(asked)
-            data = {"verdict": draw.choice(("answered", "approved", "refused"))} | NOTE
+            data = {
+                "verdict": draw.choice(("answered", "approved", "refused", "passed", "failed"))
+            } | NOTE
             return self._act("case.answer", question, data)
         if case is None:
             return self._accept()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from router_harness import ROSTER, Router, types
+from router_harness import ROSTER, ROUTING, Router, types
 
 from vaxel_router.core.state import Case
 from vaxel_shared.contracts import wire
@@ -174,3 +174,78 @@ def test_no_customer_reads_an_answer_to_a_question_and_no_question_leaves_its_ca
     target = {"target": router.case().id}
     made = router.send("case.merge", kind="supervisor", case=case.id, data=target)
     assert made[0].data["code"] == "has_questions"
+
+
+QUALITY = ROUTING.replace("letter: S", "letter: S\n    quality: {percent: 100, queue: general}")
+
+
+def test_what_was_resolved_is_drawn_for_somebody_else_to_look_at() -> None:
+    router = Router(QUALITY)
+    case = held(router)
+    agent = router.pool().works[case.work_id or ""].agent_id
+    made = router.reply(case, then="resolved")
+    opened = next(d for d in made if d.type == "case.opened")
+    assert opened.data["parent"] == {
+        "case_id": case.id, "number": case.number, "kind": "review", "agent_id": agent,
+    }  # fmt: skip
+    review = router.pool().cases[opened.case_id or ""]
+    work = router.pool().works[review.work_id or ""]
+    assert work.queue == "general"
+    assert agent not in [router.pool().offers[o].agent_id for o in work.open_offers]
+    router.accept(router.pool().offers[work.offer_id or ""])
+    wrong = router.act("case.answer", review, verdict="answered", **NOTE)
+    assert wrong[0].data["code"] == "invalid_data"
+    made = router.act("case.answer", review, verdict="passed", score=90, **NOTE)
+    told = next(d for d in made if d.data.get("answer"))
+    assert (told.case_id, told.data["answer"]["score"]) == (case.id, 90)
+    assert (case.status, review.status) == ("resolved", "resolved")
+    assert types(made).count("case.opened") == 0, "what looks is not looked at"
+    router.replay()
+
+
+def test_as_many_are_drawn_as_the_policy_says_and_a_replay_draws_the_same() -> None:
+    router = Router(QUALITY.replace("percent: 100", "percent: 30"))
+    for number in range(60):
+        router.contact(f"mail-{number}")
+        case = router.case()
+        data = {"to_agent": "a01", "reason": "test"}
+        router.send("case.assign", kind="supervisor", case=case.id, data=data)
+        router.overridden.add("a01")
+        router.reply(case, then="resolved")
+        router.wait(40_000)
+        for one in list(router.pool().cases.values()):
+            if one.parent is not None and one.status == "open":
+                router.send("case.resolve", kind="supervisor", case=one.id)
+    drawn = [d for d in router.decisions if d.type == "case.opened" and d.data.get("parent")]
+    assert 8 <= len(drawn) <= 30
+    router.replay()
+
+
+def test_somebody_looks_at_a_resolved_case_again_when_it_was_said() -> None:
+    router = Router()
+    case = held(router)
+    router.reply(case, then="open")
+    at_ms = router.now_ms + 30 * 86_400_000
+    router.act("case.resolve", case, follow_up_ms=at_ms, queue="general")
+    router.wait(29 * 86_400_000)
+    assert case.status == "resolved", "it isn't closed before"
+    router.wait(86_400_000)
+    assert case.status == "open"
+    work = router.pool().works[case.work_id or ""]
+    assert (work.queue, work.since_ms) == ("general", at_ms), "as old as its beginning"
+    assert router.last("case.reopened").data["reason"] == "follow_up"
+    router.replay()
+
+
+def test_who_writes_before_a_follow_up_needs_none() -> None:
+    router = Router()
+    case = held(router)
+    router.act("case.resolve", case, follow_up_ms=router.now_ms + 86_400_000)
+    router.contact("mail-2", conversation="mail-1")
+    assert case.status == "open"
+    router.send("case.resolve", kind="supervisor", case=case.id)
+    router.wait(2 * 86_400_000)
+    assert case.status == "resolved"
+    refused = router.send("case.resolve", kind="supervisor", case=case.id, data={"follow_up_ms": 5})
+    assert refused[0].data["code"] == "wrong_state"
+    router.replay()

@@ -249,6 +249,14 @@ class Match(ConfigModel):
     """For so long at most; as long as there is nothing to choose, not at all."""
 
 
+class Quality(ConfigModel):
+    """Of the cases that somebody resolved some are drawn, and somebody else looks at each."""
+
+    percent: int = Field(ge=1, le=100)
+    queue: str
+    """Where they wait."""
+
+
 class Pool(Located):
     """A closed set of queues and agents; no agent serves two."""
 
@@ -272,6 +280,8 @@ class Pool(Located):
     limits: PoolLimits | None = None
     match: Match | None = None
     """Left out, work is offered at once, one by one."""
+    quality: Quality | None = None
+    """Like `{percent: 5, queue: quality}`: the verdict comes back to the case as a note."""
     in_flight: Literal["new", "old", "next_step"] = "new"
     """Which rules hold for work that is there when this version is adopted: these at once, those it
     came under to its end, or those until it has waited to its next step."""
@@ -282,6 +292,9 @@ class Pool(Located):
         names = [queue.name for queue in self.queues]
         if len(names) != len(set(names)):
             raise ValueError("two queues have the same name; rename one")
+        if self.quality is not None and self.quality.queue not in names:
+            known = ", ".join(names)
+            raise ValueError(f"quality names no queue: {self.quality.queue!r}; known are {known}")
         divided = {queue.name for queue in self.queues if queue.shares}
         for queue in self.queues:
             if twice := sorted(divided & queue.shares.keys()):

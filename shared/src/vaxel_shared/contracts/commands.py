@@ -169,6 +169,10 @@ class CaseOutcome(Contract):
     """``case.resolve``, ``case.reopen``, ``case.cancel``."""
 
     reason: str | None = None
+    follow_up_ms: int | None = None
+    """Of a case that is resolved: somebody looks at it again then."""
+    queue: str | None = None
+    """Where that waits; left out, where it was."""
 
 
 class CaseWait(Contract):
@@ -348,13 +352,14 @@ class CaseLink(Contract):
     note_ref: str | None = None
 
 
-Asking = Literal["consult", "approve"]
+Asking = Literal["consult", "approve", "review"]
+"""``review``: nobody asks; resolved cases are drawn to be looked at."""
 
 
 class CaseConsult(CaseLink):
     """Help, or an approval, from another agent, queue or tier: a case of its own, beside this."""
 
-    kind: Asking | None = None
+    kind: Literal["consult", "approve"] | None = None
     to_agent: str | None = None
     to_queue: str | None = None
     """Left out: the queue that the case is in."""
@@ -370,7 +375,9 @@ class CaseConsult(CaseLink):
 class CaseAnswer(Contract):
     """``case.answer``: what whoever was asked says; its text is a blob."""
 
-    verdict: Literal["answered", "approved", "refused"]
+    verdict: Literal["answered", "approved", "refused", "passed", "failed"]
+    score: int | None = None
+    """Of a review: 0 to 100."""
     note_ref: str
     note_sha256: str
     note_size: int

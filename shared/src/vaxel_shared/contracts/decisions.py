@@ -1,7 +1,8 @@
 """Decisions: facts that the router wrote, as they stand on ``vaxel.decisions``.
 
 One record is one batch: a fixed binary header (see :mod:`vaxel_shared.kafka.chain`) and the JSON
-of a :class:`Batch`. Like commands they hold ids, codes and derived facts only. ``DATA``: models.
+of a :class:`Batch`. Like commands they hold ids, codes and derived facts only. ``DATA`` maps each
+type to the model of its ``data``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pydantic import Field
 
 from vaxel_shared.contracts.base import Contract
 from vaxel_shared.contracts.commands import AgentProfile, ContactAdd, Handed, Requires, Rule
-from vaxel_shared.contracts.ties import Answered, Asked, HandedFrom, Parent
+from vaxel_shared.contracts.ties import Answered, Asked, CaseMerged, CaseSplit, HandedFrom, Parent
 
 BATCH_TYPE = "vaxel.decisions.batch.v1"
 """The CloudEvents type of a record of ``vaxel.decisions``."""
@@ -198,6 +199,10 @@ class CaseResolved(Contract):
 
     reason: str | None = None
     close_ms: int | None = None
+    follow_up_ms: int | None = None
+    """Somebody looks at it again then."""
+    queue: str | None = None
+    """Where that waits; left out, where it was."""
 
 
 class CaseReplied(Contract):
@@ -226,26 +231,6 @@ class CaseNoted(Contract):
     """It asks others."""
     answer: Answered | None = None
     """It answers what was asked of others."""
-
-
-class CaseMerged(Contract):
-    """This case went into another with all it had; ``waiting_since_ms``: unanswered, since then."""
-
-    into: str | None = None
-    number: str | None = None
-    into_number: str | None = None
-    conversations: list[str] = Field(default_factory=list)
-    waiting_since_ms: int | None = None
-    reason: str | None = None
-
-
-class CaseSplit(Contract):
-    """This case, which had gone into another, is open by itself; ``answered`` there or before."""
-
-    out_of: str | None = None
-    number: str | None = None
-    answered: bool | None = None
-    reason: str | None = None
 
 
 class CaseWaiting(Contract):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from vaxel_shared.contracts.base import Contract
 from vaxel_shared.contracts.commands import Asking
 
@@ -36,7 +38,8 @@ class Answered(Contract):
     case_id: str
     number: str
     kind: Asking
-    verdict: Literal["answered", "approved", "refused"]
+    verdict: Literal["answered", "approved", "refused", "passed", "failed"]
+    score: int | None = None
     amount: int | None = None
 
 
@@ -46,3 +49,25 @@ class HandedFrom(Contract):
     pool: str
     case_id: str
     hand_over: str
+
+
+class CaseMerged(Contract):
+    """This case went into another, with its conversations; it has no work any more."""
+
+    into: str | None = None
+    number: str | None = None
+    into_number: str | None = None
+    conversations: list[str] = Field(default_factory=list)
+    waiting_since_ms: int | None = None
+    """Its first message that nobody had answered yet."""
+    reason: str | None = None
+
+
+class CaseSplit(Contract):
+    """This case, which had gone into another, is open again by itself."""
+
+    out_of: str | None = None
+    number: str | None = None
+    answered: bool | None = None
+    """Somebody replied to it, or to the other while it was part of that."""
+    reason: str | None = None

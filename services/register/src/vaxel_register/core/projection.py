@@ -223,7 +223,8 @@ def _waiting(decision: Decision, position: Position) -> list[Change]:
 
 def _status(status: str) -> Handler:
     def change(decision: Decision, position: Position) -> list[Change]:
-        changes = _case(decision, position, status=status, wake_ms=None)
+        later = decision.data.get("follow_up_ms")
+        changes = _case(decision, position, status=status, wake_ms=later)
         if status == "closed" and decision.case_id is not None:
             changes.append(Change("drafts", (decision.case_id,), {}, "drop"))
         return changes

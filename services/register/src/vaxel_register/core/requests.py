@@ -92,6 +92,10 @@ class Resolve(Write):
     """Done."""
 
     reason: Code | None = None
+    follow_up_at: AwareDatetime | None = Field(
+        default=None, description="Then somebody looks at it again."
+    )
+    queue: Name | None = Field(default=None, description="With `follow_up_at`: where that waits.")
 
 
 class Wait(Write):
@@ -172,7 +176,8 @@ class Approve(Consult):
 class Verdict(Write):
     """The answer to what was asked."""
 
-    verdict: Literal["answered", "approved", "refused"]
+    verdict: Literal["answered", "approved", "refused", "passed", "failed"]
+    score: int | None = Field(default=None, ge=0, le=100, description="Of a review.")
     note: str = Field(min_length=1, max_length=NOTE_CHARS_MAX)
 
 

@@ -58,7 +58,8 @@ def data_of(request: requests.Request, stored: Stored | None) -> tuple[str, dict
         case requests.Note():
             kind, data = "case.note", _named("note", stored)
         case requests.Resolve():
-            kind, data = "case.resolve", {"reason": request.reason}
+            kind, data = "case.resolve", {"reason": request.reason, "queue": request.queue}
+            data["follow_up_ms"] = _ms(request.follow_up_at)
         case requests.Wait():
             kind, data = "case.wait", {"waits_for": request.waits_for, "reason": request.reason}
             data |= {"wake_ms": _ms(request.wake_at), "queue": request.queue}
@@ -71,6 +72,7 @@ def data_of(request: requests.Request, stored: Stored | None) -> tuple[str, dict
             data["kind"] = "approve" if isinstance(request, requests.Approve) else "consult"
         case requests.Verdict():
             kind, data = "case.answer", _named("note", stored) | {"verdict": request.verdict}
+            data["score"] = request.score
         case requests.Escalate():
             kind, data = "case.escalate", {"tier": request.tier, "reason": request.reason}
             data["since_ms"] = _ms(request.since)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from vaxel_router.core.ages import set_age
 from vaxel_router.core.eligibility import choose
 from vaxel_router.core.leases import hand_on
-from vaxel_router.core.limits import ESCALATIONS_MAX
+from vaxel_router.core.limits import ESCALATIONS_MAX, SUSPEND_MS_MAX
 from vaxel_router.core.queueing import close_work, end_offer, match_agent, match_work, queue_work
+from vaxel_router.core.reviews import draw
 from vaxel_router.core.shifts import cool_down
 from vaxel_router.core.state import Case, Work
 from vaxel_router.core.step import Refused, Step
@@ -99,10 +102,30 @@ def resolve(step: Step, command: Command) -> None:
         raise Refused("not_owner", {"status": case.status})
     else:
         work = None
-    resolve_case(step, case, work, command.data.get("reason"))
+    resolve_case(step, case, work, command.data.get("reason"), _follow_up(step, command, case))
 
 
-def resolve_case(step: Step, case: Case, work: Work | None, reason: str | None) -> None:
+def _follow_up(step: Step, command: Command, case: Case) -> dict[str, Any]:
+    """When, and in which queue, somebody looks at a resolved case again; nothing: never."""
+    data = command.data
+    at_ms, queue = data.get("follow_up_ms"), data.get("queue")
+    if at_ms is None and queue is None:
+        return {}
+    in_time = at_ms is not None and step.now_ms < at_ms <= step.now_ms + SUSPEND_MS_MAX
+    if not in_time or case.parent is not None:
+        raise Refused("invalid_data", {"follow_up_ms": at_ms})
+    if queue is not None and step.queue(queue) is None:
+        raise Refused("unknown_queue", {"queue": queue})
+    return {"follow_up_ms": at_ms, "queue": queue}
+
+
+def resolve_case(
+    step: Step,
+    case: Case,
+    work: Work | None,
+    reason: str | None,
+    follow_up: dict[str, Any] | None = None,
+) -> None:
     """A case is done; a contact within ``reopen_within`` opens it again.
 
     What was asked of others about it is over with it, and whoever waits for it goes on.
@@ -111,10 +134,11 @@ def resolve_case(step: Step, case: Case, work: Work | None, reason: str | None) 
         asked = step.pool.cases[child]
         resolve_case(step, asked, step.pool.works.get(asked.work_id or ""), PARENT_RESOLVED)
     reopen_ms = step.policy.reopen_within_ms if step.policy is not None else 0
-    step.emit(
-        "case.resolved", case_id=case.id, reason=reason, close_ms=step.now_ms + max(reopen_ms, 1)
-    )
+    later = follow_up or {}
+    close_ms = max(step.now_ms + max(reopen_ms, 1), later.get("follow_up_ms", 0) + 1)
+    step.emit("case.resolved", case_id=case.id, reason=reason, close_ms=close_ms, **later)
     end_work(step, work, "resolved")
+    draw(step, case)
     if case.parent is None or not case.parent.waits or reason == PARENT_RESOLVED:
         return
     above = step.living(step.pool.cases.get(case.parent.case_id))
@@ -190,7 +214,8 @@ def reopen(step: Step, command: Command) -> None:
 
 def wake(step: Step, case: Case) -> None:
     """The time that a case waited for has come; its work goes where whoever let it wait said."""
-    take_up(step, case, "woken", queue=case.wake_queue)
+    again = case.status == "resolved"
+    take_up(step, case, "follow_up" if again else "woken", queue=case.wake_queue)
 
 
 def take_up(
@@ -208,7 +233,7 @@ def take_up(
         case,
         reason=reason,
         # What was to begin in the future is as old as its beginning.
-        since_ms=case.opened_ms if case.works else step.now_ms,
+        since_ms=case.opened_ms if case.works and reason != "follow_up" else step.now_ms,
         queue=queue,
         prefer_agent=first,
         prefer_ms=wait_ms,

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from vaxel_router.core.cases import end_work, require, resolve_case
-from vaxel_router.core.contacts import next_number
 from vaxel_router.core.limits import ASKED_DEPTH_MAX, ASKED_MAX, CHILDREN_MAX, SUSPEND_MS_MAX
+from vaxel_router.core.numbers import next_number
 from vaxel_router.core.queueing import match_work, queue_work
 from vaxel_router.core.state import Case
 from vaxel_router.core.step import Refused, Step
@@ -20,7 +20,11 @@ from vaxel_router.core.written.agents import AUTHORITY
 from vaxel_shared import ids
 from vaxel_shared.contracts.wire import Command
 
-_VERDICTS = {"consult": ("answered",), "approve": ("approved", "refused")}
+_VERDICTS = {
+    "consult": ("answered",),
+    "approve": ("approved", "refused"),
+    "review": ("passed", "failed"),
+}
 """What may be answered to what."""
 
 
@@ -97,7 +101,7 @@ def _check(step: Step, command: Command, case: Case) -> None:
     if tier is not None and tier not in tiers:
         raise Refused("invalid_data", {"tier": tier, "tiers": tiers})
     depth, above = 1, case
-    while above.parent is not None:
+    while above.parent is not None and above.parent.case_id in step.pool.cases:
         depth, above = depth + 1, step.pool.cases[above.parent.case_id]
     if depth > ASKED_DEPTH_MAX:
         raise Refused("too_many_questions", {"depth": depth, "max": ASKED_DEPTH_MAX})
@@ -115,6 +119,9 @@ def answer(step: Step, command: Command) -> None:
         raise Refused("invalid_data", {"verdict": verdict, "kind": kind})
     if case.status != "open":
         raise Refused("wrong_state", {"status": case.status})
+    score = data.get("score")
+    if score is not None and (parent.kind != "review" or not 0 <= score <= 100):
+        raise Refused("invalid_data", {"score": score})
     work = step.owned_work(command, case)
     agent = step.pool.agents.get(command.agent_id or "")
     if verdict == "approved" and command.actor.kind == "agent":
@@ -125,7 +132,7 @@ def answer(step: Step, command: Command) -> None:
     said = {"case_id": case.id, "number": case.number, "kind": parent.kind, "verdict": verdict}
     _note(step, command, case)
     if above is not None:
-        _note(step, command, above, answer=said | {"amount": parent.amount or None})
+        _note(step, command, above, answer=said | {"amount": parent.amount or None, "score": score})
     resolve_case(step, case, work, verdict)
 
 

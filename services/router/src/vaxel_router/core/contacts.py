@@ -7,7 +7,7 @@ from typing import Any
 from vaxel_router.core.cases import resolve_case
 from vaxel_router.core.detours import refuses
 from vaxel_router.core.limits import HOPS_MAX, SUSPEND_MS_MAX
-from vaxel_router.core.numbers import case_number
+from vaxel_router.core.numbers import next_number
 from vaxel_router.core.queueing import close_work, match_agent, match_work, queue_work
 from vaxel_router.core.state import Case
 from vaxel_router.core.step import Refused, Step
@@ -97,12 +97,6 @@ def facts(number: str, data: dict[str, Any]) -> dict[str, Any]:
         "src": None if "forwarded" in data else data["src"],
         "automatic": data.get("automatic") or None,
     }
-
-
-def next_number(step: Step) -> str:
-    """The number that the pool's next case gets."""
-    letter = step.policy.letter if step.policy is not None else step.pool.name[:1].upper()
-    return case_number(letter, step.world.state.log_id, step.pool.counter + 1)
 
 
 def _open(step: Step, case_id: str, data: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from vaxel_router.core import cases, contacts, offers
 from vaxel_router.core.cases import noted, require
 from vaxel_router.core.detours import refuses
 from vaxel_router.core.leases import hand_on
+from vaxel_router.core.numbers import next_number
 from vaxel_router.core.queueing import close_work, match_agent, match_work, queue_work
 from vaxel_router.core.state import Case
 from vaxel_router.core.step import Refused, Step
@@ -181,7 +182,7 @@ def _queue(step: Step, data: dict[str, Any], handed: dict[str, Any]) -> str:
 
 def _open(step: Step, command: Command, handed: dict[str, Any], queue: str) -> Case:
     """A case of our own, linked to the other; what nobody here brings isn't asked for."""
-    data, number, case_id = command.data, contacts.next_number(step), ids.case_id(command.id)
+    data, number, case_id = command.data, next_number(step), ids.case_id(command.id)
     asked = data.get("requires", {})
     agents = step.pool.agents.values()
     skills = {

@@ -158,8 +158,11 @@ def waiting_is_counted(world: World, pool: Pool) -> list[str]:
 
 def questions_belong_to_cases_in_progress(_world: World, pool: Pool) -> list[str]:
     """What is asked of others belongs to a case that isn't over, and that knows of it."""
-    asked = {case.id: case.parent for case in pool.cases.values() if case.parent is not None}
-    alive = {name: one for name, one in asked.items() if pool.cases[name].status != "resolved"}
+    alive = {
+        case.id: case
+        for case in pool.cases.values()
+        if case.parent is not None and case.parent.kind != "review" and case.status != "resolved"
+    }
     known = {child: case for case in pool.cases.values() for child in case.children}
     wrong = [child for child, case in known.items() if case.status in ("resolved", "handed_over")]
     return sorted({*wrong, *(alive.keys() ^ known.keys())})

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 
+from vaxel_router.core.step import Step
+
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _EPOCH = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Without 0, 1, I and O, which people confuse."""
@@ -45,3 +47,9 @@ def is_valid(number: str) -> bool:
     if len(plain) < 2 or any(character not in ALPHABET for character in plain):
         return False
     return check_character(plain[:-1]) == plain[-1]
+
+
+def next_number(step: Step) -> str:
+    """The number that the pool's next case gets."""
+    letter = step.policy.letter if step.policy is not None else step.pool.name[:1].upper()
+    return case_number(letter, step.world.state.log_id, step.pool.counter + 1)

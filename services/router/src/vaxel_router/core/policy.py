@@ -195,6 +195,13 @@ class PoolLimits(msgspec.Struct, frozen=True):
     waiting: int | None = None
 
 
+class Quality(msgspec.Struct, frozen=True):
+    """Of a hundred resolved cases so many are looked at, in which queue."""
+
+    percent: int
+    queue: str
+
+
 class Policy(msgspec.Struct, frozen=True, dict=True):
     """All of a pool's policy."""
 
@@ -213,6 +220,7 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
     after_reply: dict[str, str] = msgspec.field(default_factory=lambda: {"email": "waiting"})
     limits: PoolLimits | None = None
     match: Match | None = None
+    quality: Quality | None = None
     in_flight: str = "new"
 
     order: Order = msgspec.field(default_factory=Order)

@@ -374,9 +374,11 @@ def _queued(pool: Pool) -> dict[str, int]:
     return dict(Counter(work.queue for work in pool.works.values() if work.state == "queued"))
 
 
-PRIORITY_BIAS = PLACE_BIAS = 1 << 62
-"""Above any priority, and above the earliest place: so a key is never negative."""
+PRIORITY_BIAS = 1 << 62
+"""Above any priority: so a key is never negative."""
 SINCE_BITS, ORDER_BITS = 64, 40
+PLACE_BIAS = 1 << 62
+"""Above the earliest place: so a key is never negative."""
 
 
 def work_key(work: Work) -> int:
@@ -402,9 +404,12 @@ def asks_of(work: Work) -> Asks:
 
 
 def asks_for(
-    channel: str, tiers: list[int], skills: dict[str, int], languages: list[str],
+    channel: str,
+    tiers: list[int],
+    skills: dict[str, int],
+    languages: list[str],
     wants: Wants | None,
-) -> Asks:  # fmt: skip
+) -> Asks:
     """The same of anything that might wait."""
     extra = None if wants is None else extra_of(wants)
     return Asks(channel, tuple(tiers), tuple(skills.items()), tuple(languages), extra=extra)

@@ -49,6 +49,8 @@ def _case_opened(world: World, pool: Pool, decision: Decision, place: Place) -> 
         amount=asked.get("amount", 0),
         waits=asked.get("waits", False),
     )
+    if case.parent.kind == "review":  # what it looks at is over, and doesn't wait for it
+        return
     parent = pool.cases[asked["case_id"]]
     parent.asked += 1
     parent.children.append(case.id)
@@ -141,7 +143,11 @@ def _case_resolved(world: World, pool: Pool, decision: Decision, _place: Place) 
     case = pool.cases[case_id_of(decision)]
     case.status, case.resolved_ms, case.due_ms = "resolved", decision.at_ms, None
     _leave_parent(pool, case)
-    world.disarm(f"wake:{pool.name}:{case.id}")
+    case.wake_queue = decision.data.get("queue")
+    if (follow_up_ms := decision.data.get("follow_up_ms")) is not None:
+        world.arm(f"wake:{pool.name}:{case.id}", follow_up_ms)
+    else:
+        world.disarm(f"wake:{pool.name}:{case.id}")
     if (close_ms := decision.data.get("close_ms")) is not None:
         world.arm(f"close:{pool.name}:{case.id}", close_ms)
 

@@ -1,0 +1,54 @@
+"""Quality: of the resolved cases some are drawn, and somebody else looks at each.
+
+Which ones follows from their ids alone, so a replay draws the same. What is looked at is a case of
+its own, as a question is; its verdict comes back as a note on the case that was drawn.
+"""
+
+from __future__ import annotations
+
+from vaxel_router.core.limits import SUSPEND_MS_MAX
+from vaxel_router.core.numbers import next_number
+from vaxel_router.core.queueing import match_work, queue_work
+from vaxel_router.core.state import Case, fingerprint
+from vaxel_router.core.step import Step
+from vaxel_shared import ids
+
+
+def draw(step: Step, case: Case) -> None:
+    """A case was resolved: perhaps it is one of those to be looked at."""
+    quality = step.policy.quality if step.policy is not None else None
+    agent_id, drawn = case.last_agent, f"review:{case.id}:{case.works}"
+    if quality is None or case.parent is not None or agent_id is None:
+        return
+    review_id = ids.case_id(drawn)
+    known = review_id in step.pool.cases or step.queue(quality.queue) is None
+    if known or fingerprint(drawn) % 100 >= quality.percent:
+        return
+    step.emit(
+        "case.opened",
+        case_id=review_id,
+        number=next_number(step),
+        contact_id=case.last_contact_id,
+        customer_id=case.customer_id,
+        channel=case.channel,
+        account=case.account,
+        language=case.language,
+        queue=quality.queue,
+        priority=0,
+        requires={"skills": {}, "languages": []},
+        labels=["review"],
+        received_at_ms=step.now_ms,
+        linked_case_id=case.id,
+        parent={
+            "case_id": case.id, "number": case.number, "kind": "review", "agent_id": agent_id,
+        },
+        reason="review",
+    )  # fmt: skip
+    work = queue_work(
+        step,
+        step.pool.cases[review_id],
+        reason="review",
+        since_ms=step.now_ms,
+        barred={agent_id: step.now_ms + SUSPEND_MS_MAX},
+    )
+    match_work(step, work)
