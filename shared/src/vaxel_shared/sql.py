@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -126,7 +127,9 @@ def _engine(settings: Settings, service: str, poolclass: type[NullPool] | None) 
             f"VAXEL_DATABASE_URL begins with {scheme}:; use postgresql+asyncpg:// or leave it out"
         )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    return create_async_engine(url, hide_parameters=True, poolclass=poolclass)
+    # Each connection has a page cache of its own: whoever asks next gets the one that is warm.
+    pooled: dict[str, Any] = {} if poolclass is not None else {"pool_use_lifo": True}
+    return create_async_engine(url, hide_parameters=True, poolclass=poolclass, **pooled)
 
 
 async def migrate(settings: Settings, service: str, scripts: Path) -> None:
