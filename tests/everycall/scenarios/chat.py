@@ -122,7 +122,8 @@ class ChatScenario(Scenario):
         assert hook is not None
         assert hook.platform is not None
         request: Any = SimpleNamespace(method="POST", headers=headers, raw_path="/hooks/partner")
-        answer = await self.hooks._take(request, POSTED, hook, hook.platform)
+        got = self.hooks._receive(request, POSTED, hook, hook.platform)
+        answer = await self.hooks._take(POSTED, hook, hook.platform.manifest, got)
         if answer.status >= 500:
             raise Retryable("later")
         assert answer.status < 300, answer
