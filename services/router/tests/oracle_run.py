@@ -205,7 +205,7 @@ def main() -> int:
         one = record.figure(
             "R20", "The indexed engine decides as one that looks at everybody", begun,
             n=count.events, violations=0,
-            command="make chaos-full (services/router/tests/oracle_run.py --full)",
+            command="python services/router/tests/oracle_run.py --full",
             figures={
                 "commands": count.commands, "timers that fired": count.timers,
                 "records compared": count.records,
