@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from vaxel_router.core.beside import open_beside
 from vaxel_router.core.cases import end_work, require, resolve_case
 from vaxel_router.core.limits import ASKED_DEPTH_MAX, ASKED_MAX, CHILDREN_MAX, SUSPEND_MS_MAX
-from vaxel_router.core.numbers import next_number
 from vaxel_router.core.queueing import match_work, queue_work
 from vaxel_router.core.state import Case
 from vaxel_router.core.step import Refused, Step
@@ -40,29 +40,18 @@ def consult(step: Step, command: Command) -> None:
         raise Refused("wrong_state", {"status": case.status})
     kind, amount, waits = data.get("kind") or "consult", data.get("amount"), data.get("wait")
     child_id, since_ms = ids.case_id(command.id), work.since_ms
-    parent = {
-        "case_id": case.id, "number": case.number, "kind": kind, "agent_id": command.agent_id,
-        "amount": amount, "waits": True if waits else None,
-    }  # fmt: skip
-    step.emit(
-        "case.opened",
-        case_id=child_id,
-        number=next_number(step),
-        contact_id=case.last_contact_id,
-        customer_id=case.customer_id,
-        channel=case.channel,
-        account=case.account,
-        language=case.language,
+    child = open_beside(
+        step,
+        case,
+        child_id,
         queue=data.get("to_queue") or case.queue,
         priority=work.priority,
-        requires={"skills": {} if amount is None else {AUTHORITY: amount}, "languages": []},
-        labels=[kind],
-        received_at_ms=step.now_ms,
-        linked_case_id=case.id,
-        parent={name: it for name, it in parent.items() if it is not None},
-        reason=kind,
-    )
-    child = step.pool.cases[child_id]
+        skills={} if amount is None else {AUTHORITY: amount},
+        parent={
+            "kind": kind, "agent_id": command.agent_id,
+            "amount": amount, "waits": True if waits else None,
+        },
+    )  # fmt: skip
     asks = {"case_id": child_id, "number": child.number, "kind": kind, "amount": amount}
     _note(step, command, case, asks=asks)
     _note(step, command, child)

@@ -6,8 +6,8 @@ its own, as a question is; its verdict comes back as a note on the case that was
 
 from __future__ import annotations
 
+from vaxel_router.core.beside import open_beside
 from vaxel_router.core.limits import SUSPEND_MS_MAX
-from vaxel_router.core.numbers import next_number
 from vaxel_router.core.queueing import match_work, queue_work
 from vaxel_router.core.state import Case, fingerprint
 from vaxel_router.core.step import Step
@@ -24,29 +24,13 @@ def draw(step: Step, case: Case) -> None:
     known = review_id in step.pool.cases or step.queue(quality.queue) is None
     if known or fingerprint(drawn) % 100 >= quality.percent:
         return
-    step.emit(
-        "case.opened",
-        case_id=review_id,
-        number=next_number(step),
-        contact_id=case.last_contact_id,
-        customer_id=case.customer_id,
-        channel=case.channel,
-        account=case.account,
-        language=case.language,
-        queue=quality.queue,
-        priority=0,
-        requires={"skills": {}, "languages": []},
-        labels=["review"],
-        received_at_ms=step.now_ms,
-        linked_case_id=case.id,
-        parent={
-            "case_id": case.id, "number": case.number, "kind": "review", "agent_id": agent_id,
-        },
-        reason="review",
-    )  # fmt: skip
+    parent = {"kind": "review", "agent_id": agent_id}
+    review = open_beside(
+        step, case, review_id, queue=quality.queue, priority=0, skills={}, parent=parent
+    )
     work = queue_work(
         step,
-        step.pool.cases[review_id],
+        review,
         reason="review",
         since_ms=step.now_ms,
         barred={agent_id: step.now_ms + SUSPEND_MS_MAX},
