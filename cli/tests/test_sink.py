@@ -90,7 +90,7 @@ def test_only_http_addresses_become_links(text: str, links: list[str]) -> None:
 
 def test_mails_survive_a_restart_and_a_torn_index(tmp_path: Path) -> None:
     async def fill() -> None:
-        box = Mailbox(tmp_path)
+        box = Mailbox(tmp_path, mails_max=100)
         for number in range(3):
             await box.add("a@example.com", ["b@example.com"], b"Subject: %d\r\n\r\n" % number, 1)
 
@@ -98,7 +98,7 @@ def test_mails_survive_a_restart_and_a_torn_index(tmp_path: Path) -> None:
     with (tmp_path / "index.jsonl").open("ab") as index:
         index.write(b'{"id": 4, "envel')
     (tmp_path / "00000004.eml").write_bytes(b"never acknowledged")
-    again = Mailbox(tmp_path)
+    again = Mailbox(tmp_path, mails_max=100)
     assert [entry.id for entry in again.entries] == [1, 2, 3]
     assert again.raw(2) == b"Subject: 1\r\n\r\n"
     assert not (tmp_path / "00000004.eml").exists()
@@ -120,7 +120,7 @@ async def test_the_oldest_mails_make_room(tmp_path: Path) -> None:
 
 @pytest.fixture
 async def sink(tmp_path: Path, unused_tcp_port: int):
-    box = Mailbox(tmp_path / "sink")
+    box = Mailbox(tmp_path / "sink", mails_max=100)
     listening, stop = asyncio.Event(), asyncio.Event()
     task = asyncio.create_task(serve(box, "127.0.0.1", unused_tcp_port, listening, stop))
     await listening.wait()

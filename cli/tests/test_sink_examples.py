@@ -59,7 +59,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         data_dir=tmp_path, config_dir=find_config_dir(), port_offset=port - PORTS["smtp"]
     )
     create_key(settings.secrets)
-    sent, came_in = Mailbox(tmp_path / "sent"), Mailbox(tmp_path / "in")
+    sent, came_in = Mailbox(tmp_path / "sent", 100), Mailbox(tmp_path / "in", 100)
     ready, stop = asyncio.Event(), asyncio.Event()
     serving = asyncio.create_task(serve(came_in, "127.0.0.1", port, ready, stop))
     await ready.wait()

@@ -46,8 +46,8 @@ FLAT_AFTER_S = 120
 PEAK_MIB_MAX = 300
 MIB_MAX = {"broker": 768}
 """What has a limit of its own may grow up to it: a heap of 512 MiB, and a JVM around it."""
-ENVIRONMENT = {"VAXEL_CHAT_RECENT_MESSAGES_MAX": "2000"}
-"""A cache that is full before the warm-up is over; its default takes longer than a run."""
+ENVIRONMENT = {"VAXEL_CHAT_RECENT_MESSAGES_MAX": "2000", "VAXEL_SINK_MAILS_MAX": "2000"}
+"""What is kept up to a number is full before the warm-up is over; the defaults take longer."""
 STEP_S = 10.0
 BACKLOG_S = 1.0
 """A rate is sustained if what waits after a step is less than what comes in this time."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
+from vaxel_cli.sink.config import SinkSettings
 from vaxel_cli.sink.examples import Examples
 from vaxel_cli.sink.mailbox import Mailbox
 from vaxel_cli.sink.smtp import serve
 from vaxel_cli.sink.web import routes
 from vaxel_shared.service import Service
-from vaxel_shared.settings import Settings
 
 
-async def build(settings: Settings) -> Service:
+async def build(settings: SinkSettings) -> Service:
     """The service, its mails read back from disk."""
-    mailbox = await asyncio.to_thread(Mailbox, settings.data_dir / "sink")
+    mailbox = await asyncio.to_thread(Mailbox, settings.data_dir / "sink", settings.sink_mails_max)
     listening = asyncio.Event()
 
     async def smtp(stop: asyncio.Event) -> None:

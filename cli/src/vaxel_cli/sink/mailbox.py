@@ -1,6 +1,6 @@
 """Mails as files: ``<id>.eml`` with the bytes as received, and a line of the index for each.
 
-A mail is accepted once both are on disk. The newest :data:`MAILS_MAX` are kept.
+A mail is accepted once both are on disk. The newest ``mails_max`` are kept.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-MAILS_MAX = 10_000
-"""So that a forgotten load test doesn't fill the disk."""
 INDEX = "index.jsonl"
 
 
@@ -30,7 +28,7 @@ class Entry:
 class Mailbox:
     """A folder of mails. One process writes it."""
 
-    def __init__(self, folder: Path, mails_max: int = MAILS_MAX) -> None:
+    def __init__(self, folder: Path, mails_max: int) -> None:
         self._folder = folder
         self._mails_max = mails_max
         self._lock = asyncio.Lock()
