@@ -10,7 +10,7 @@ from vaxel_cli.policy import roster_csv, roster_file
 from vaxel_cli.runinfo import find_config_dir
 from vaxel_shared.config import source
 from vaxel_shared.config.document import ConfigError
-from vaxel_shared.config.roster import Roster
+from vaxel_shared.config.roster import Agent, Roster
 
 HEAD = "id,name,email,pool,tier,skills,languages,channels,present\n"
 A01 = "a01,A One,a01@agents.example,support,1,billing:3,fi:10 en:5,email:1/4 chat:2/2,true\n"
@@ -43,6 +43,35 @@ def test_what_is_exported_comes_back_the_same(path):
     before = agents(path.read_text() if path else ROSTER)
     again = roster_csv.read("people.csv", roster_csv.write(before))
     assert [roster_file.plain(one) for one in again] == [roster_file.plain(one) for one in before]
+
+
+EVERYTHING = """
+agents:
+  - {id: a01, name: A One, email: a01@agents.example, pool: support, role: senior, tier: 2, skills: {billing: 3},
+     languages: {fi: 10}, capacity: 5, channels: {email: {cost: 1, max: 4, interrupted_by: [chat]}, chat: {cost: 2, max: 2}},
+     present: true, max_offers: 2, auto_accept: [chat], backup: a02, shift: day, authority: 5000,
+     share: {most: 6, within: 90m}, occupancy: {most: 85, within: 2h}}
+"""
+
+
+def test_whatever_a_roster_says_of_an_agent_a_spreadsheet_does_too():
+    (before,) = agents(EVERYTHING)
+    assert {*roster_csv.COLUMNS} == {*Agent.model_fields} - {"at"}
+    assert all(
+        getattr(before, name) != Agent.model_fields[name].default for name in roster_csv.COLUMNS
+    )
+    (again,) = roster_csv.read("people.csv", roster_csv.write([before]))
+    assert roster_file.plain(again) == roster_file.plain(before)
+    written = roster_file.block(again, 2)
+    assert "share: {most: 6, within: 90m}" in written
+    assert agents(f"agents:\n{written}")[0].profile() == before.profile()
+
+
+@pytest.mark.parametrize("cell", ["6", "x/1h", "6/soon", "/1h", "0/1h"])
+def test_a_share_that_is_none_is_named_with_its_line(cell):
+    text = f"{HEAD.strip()},share\n{A01.strip()},{cell}\n"
+    with pytest.raises(ConfigError, match=r"people\.csv:2"):
+        roster_csv.read("people.csv", text)
 
 
 def test_the_difference_is_shown_and_nothing_written(bring):

@@ -27,7 +27,8 @@ CODES = [
     "not_in_tier", "channel_closed", "skill_missing", "skill_level", "skill_above",
     "needs_unmet", "language_missing", "left_out",
     "presence_offline", "presence_away", "presence_lost", "presence_off_shift", "channel_off", "barred",
-    "reserved_for_other", "resting", "share_full", "offers_full", "channel_full", "capacity_full",
+    "reserved_for_other", "resting", "share_full", "occupancy_full", "offers_full", "channel_full",
+    "capacity_full",
 ]  # fmt: skip
 Why = tuple[str, dict[str, Any]]
 
@@ -155,6 +156,8 @@ def rules_out(pool: Pool, agent: Agent, work: Work, now_ms: int) -> Why | None:
         return "resting", {}
     if agent.share is not None and len(agent.recent) + len(agent.offers) >= agent.share[0]:
         return "share_full", {}
+    if agent.occupied:
+        return "occupancy_full", {}
     if agent.max_offers is not None and len(agent.offers) >= agent.max_offers:
         return "offers_full", {}
     cost, most = agent.channels[work.channel]

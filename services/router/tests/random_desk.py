@@ -157,6 +157,11 @@ class Traffic:
         if offer is None:
             return self._contact()
         state = self.random.choice(("sent", "sent", "sent", "failed"))
+        said = [case for case in self.pool.cases.values() if case.explanation is not None]
+        if said and self.random.random() < 0.2:
+            case = self.random.choice(said)
+            data = {"effect_id": case.explanation, "effect": "reply", "state": state}
+            return self._command("delivery.result", data, case=case.id)
         effect = f"effect-{offer.id}"
         data = {"effect_id": effect, "effect": "offer", "state": state, "offer_id": offer.id}
         return self._command("delivery.result", data)
@@ -180,7 +185,8 @@ class Traffic:
         if case is None:
             return self._accept()
         then = self.random.choice((None, "open", "waiting", "resolved"))
-        return self._act("case.reply", case, BODY | ({"then": then} if then else {}))
+        explains = {"explanation": True} if self.random.random() < 0.4 else {}
+        return self._act("case.reply", case, BODY | ({"then": then} if then else {}) | explains)
 
     def _end(self) -> bytes:
         case = self._held() or self._case()
@@ -287,6 +293,7 @@ class Traffic:
             **({"auto_accept": ["voice"]} if draw.random() < 0.2 else {}),
             **({"shift": draw.choice(("early", "late", "none"))} if draw.random() < 0.2 else {}),
             **({"share": {"most": 2, "within_ms": 900_000}} if draw.random() < 0.2 else {}),
+            **({"occupancy": {"most": 60, "within_ms": 900_000}} if draw.random() < 0.2 else {}),
             **({"backup": draw.choice(self.names)} if draw.random() < 0.3 else {}),
         }
 
@@ -356,6 +363,7 @@ class Traffic:
             },
             "limits": draw.choice((None, None, {"waiting": 90, "cases": 300})),
             "match": draw.choice((None, None, {"window_ms": 2_000}, {"window_ms": 30_000})),
+            "complaints": draw.choice((None, {"stages": ["billing", "technical"]})),
             "quality": draw.choice((None, {"percent": 40, "queue": "general"})),
             "in_flight": draw.choice(("new", "old", "next_step")),
             "after_reply": {"email": "waiting", "chat": "open"},

@@ -88,6 +88,24 @@ def test_what_is_more_than_an_agent_may_grant_is_approved_by_one_who_may() -> No
     router.replay()
 
 
+@pytest.mark.parametrize(("amount", "tier", "floor", "asked_first"), [
+    (20_000, None, 3, "a04"),    # the lowest tier of whoever may: nobody waits for steps to open
+    (900, None, 2, "a03"),
+    (900, 3, 3, "a04"),          # a tier that is asked for holds
+    (60_000, None, 1, None),     # nobody may: it waits, and whoever comes to have it may be anywhere
+])  # fmt: skip
+def test_an_approval_begins_at_the_lowest_tier_that_may_grant_it(
+    amount: int, tier: int | None, floor: int, asked_first: str | None
+) -> None:
+    router = Router(roster=WITH_AUTHORITY.replace("{id: a03,", "{id: a03, authority: 1000,"))
+    case = held(router)
+    question = asked(router, case, kind="approve", amount=amount, tier=tier, to_queue="billing")
+    work = router.pool().works[question.work_id or ""]
+    offer = router.pool().offers.get(work.offer_id or "")
+    assert (work.floor, offer and offer.agent_id) == (floor, asked_first)
+    router.replay()
+
+
 def test_an_approval_that_is_refused_approves_nothing() -> None:
     router = Router(roster=WITH_AUTHORITY)
     case = held(router)

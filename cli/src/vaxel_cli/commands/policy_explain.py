@@ -169,6 +169,7 @@ def _change(change: dict[str, Any]) -> str:
 _OTHERWISE = {
     "pause": "after the pause",
     "share": "with a larger share",
+    "occupancy": "with a higher cap of occupancy",
     "open_offers": "with fewer open offers",
     "takes": "taking this channel now",
 }

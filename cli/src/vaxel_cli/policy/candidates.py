@@ -177,6 +177,10 @@ def _share(agent: Agent, _work: Work, _params: dict[str, Any]) -> Changed:
     return msgspec.structs.replace(agent, share=None), {"share": "more"}
 
 
+def _occupancy(agent: Agent, _work: Work, _params: dict[str, Any]) -> Changed:
+    return msgspec.structs.replace(agent, occupied=False), {"occupancy": "higher"}
+
+
 def _offers(agent: Agent, _work: Work, _params: dict[str, Any]) -> Changed:
     return msgspec.structs.replace(agent, max_offers=None), {"open_offers": "fewer"}
 
@@ -206,6 +210,7 @@ _REMEDIES: dict[str, Callable[[Agent, Work, dict[str, Any]], Changed]] = {
     "presence_off_shift": _present,
     "resting": _rested,
     "share_full": _share,
+    "occupancy_full": _occupancy,
     "channel_off": _open,
     "offers_full": _offers,
     "channel_closed": _channel,

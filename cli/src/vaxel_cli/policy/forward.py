@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from vaxel_router.core import shifts
+from vaxel_router.core import occupancy, shifts
 from vaxel_router.core import state as states
 from vaxel_router.core.engine import Batch
 from vaxel_router.core.policy import Policy
@@ -137,6 +137,7 @@ def as_at(scene: Scene, agent: Agent, at_ms: int) -> Agent:
     }  # fmt: skip
     if agent.share is not None:
         there.recent = [got_ms for got_ms in agent.recent if got_ms > at_ms - agent.share[1]]
+    there.occupied, _ = _occupied(agent, at_ms)
     policy = scene.policy
     if policy is not None and agent.shift is not None and agent.shift in policy.calendars:
         on, _ = shifts.look(policy.calendars[agent.shift], at_ms)
@@ -144,11 +145,25 @@ def as_at(scene: Scene, agent: Agent, at_ms: int) -> Agent:
     return there
 
 
+def _occupied(agent: Agent, at_ms: int) -> tuple[bool, int | None]:
+    """Whether the cap is reached then, if nothing happens; and when that changes."""
+    if agent.occupancy is None:
+        return False, None
+    percent, within_ms = agent.occupancy
+    cap_ms = occupancy.most_ms(percent, within_ms)
+    return occupancy.turn(agent.spans, agent.busy_ms, at_ms, within_ms, cap_ms)
+
+
 def edges(scene: Scene, agent: Agent) -> set[int]:
     """When something about the agent passes by itself."""
     found = {agent.until_ms, agent.rest_ms, *agent.closed.values()}
     if agent.share is not None:
         found |= {got_ms + agent.share[1] for got_ms in agent.recent}
+    turn_ms: int | None = scene.now_ms
+    for _ in range(EDGES_MAX):
+        if turn_ms is not None:
+            _, turn_ms = _occupied(agent, turn_ms)
+            found.add(turn_ms)
     policy = scene.policy
     if policy is not None and agent.shift is not None and agent.shift in policy.calendars:
         at_ms = scene.now_ms

@@ -1,7 +1,7 @@
 """A roster as CSV, one agent a row, and back: for spreadsheets and personnel systems. Pure.
 
-Levels stand as ``billing:8 returns:4``, channels as ``email:1/4`` (what one costs / how many) or
-``email:1/4~voice~chat`` (put aside for those).
+Levels stand as ``billing:8 returns:4``, a share or an occupancy as ``6/1h``, channels as
+``email:1/4`` (what one costs / how many) or ``email:1/4~voice~chat`` (put aside for those).
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import Any
 
 from vaxel_shared.config import source
 from vaxel_shared.config.document import ConfigError, Document, Path_, Problem
-from vaxel_shared.config.roster import Agent, Capacity, Roster
+from vaxel_shared.config.roster import Agent, Capacity, Occupancy, Roster, Share
+from vaxel_shared.config.schema import duration
 
 COLUMNS = (
     "id", "name", "email", "pool", "role", "tier", "skills", "languages", "capacity", "channels",
     "present", "max_offers", "auto_accept", "backup", "shift", "authority",
+    "share", "occupancy",
 )  # fmt: skip
 REQUIRED = ("id", "name", "email", "pool", "languages")
 _YES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
@@ -35,6 +37,7 @@ def write(agents: list[Agent]) -> str:
             " ".join(_channel(name, item) for name, item in agent.channels.items()),
             str(agent.present).lower(), agent.max_offers, " ".join(agent.auto_accept),
             agent.backup, agent.shift, agent.authority,
+            _within(agent.share), _within(agent.occupancy),
         ])  # fmt: skip
     return text.getvalue()
 
@@ -119,6 +122,17 @@ def _channels(cell: str) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _within(limit: Share | Occupancy | None) -> str:
+    return f"{limit.most}/{duration(limit.within_ms)}" if limit is not None else ""
+
+
+def _limit(cell: str) -> dict[str, Any]:
+    most, slash, within = cell.partition("/")
+    if not slash or not most.isdecimal():
+        raise ValueError(f"{cell!r}; write how much and in which time, like 6/1h")
+    return {"most": int(most), "within": within}
+
+
 def _number(cell: str) -> int:
     if not cell.isdecimal():
         raise ValueError(f"{cell!r} is no number")
@@ -140,6 +154,8 @@ _CELLS: dict[str, Callable[[str], Any]] = {
     "present": _flag,
     "max_offers": _number,
     "authority": _number,
+    "share": _limit,
+    "occupancy": _limit,
     "auto_accept": str.split,
 }
 """How a cell is read, by its column; the others are text."""

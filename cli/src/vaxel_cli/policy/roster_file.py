@@ -13,6 +13,7 @@ import yaml
 from vaxel_shared.config import source
 from vaxel_shared.config.document import ConfigError, Document
 from vaxel_shared.config.roster import Agent, Roster
+from vaxel_shared.config.schema import duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,11 @@ def changes(before: list[Agent], after: list[Agent]) -> list[Change]:
 
 def plain(agent: Agent) -> dict[str, Any]:
     """An agent's fields as they stand in the file."""
-    return {name: value for name, value in agent.model_dump().items() if name != "at"}
+    fields = {name: value for name, value in agent.model_dump().items() if name != "at"}
+    for name, limit in (("share", agent.share), ("occupancy", agent.occupancy)):
+        if limit is not None:
+            fields[name] = {"most": limit.most, "within": duration(limit.within_ms)}
+    return fields
 
 
 def rewritten(document: Document, before: list[Agent], after: list[Agent]) -> str:

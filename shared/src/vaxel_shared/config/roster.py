@@ -35,6 +35,13 @@ class Share(ConfigModel):
     within_ms: Duration = Field(alias="within", ge=60_000, le=31 * 86_400_000)
 
 
+class Occupancy(ConfigModel):
+    """Work in hand for at most so many percent of any such time."""
+
+    most: int = Field(ge=1, le=99)
+    within_ms: Duration = Field(alias="within", ge=60_000, le=86_400_000)
+
+
 class Agent(Located):
     """One person. ``id`` is a pseudonym: it stands in logs and decisions, so make it no name."""
 
@@ -63,6 +70,8 @@ class Agent(Located):
     """What the agent may grant a customer, and approve, in the smallest unit (cents)."""
     share: Share | None = None
     """Like `{most: 6, within: 1h}`: so many works are given out in that time, and no more."""
+    occupancy: Occupancy | None = None
+    """Like `{most: 85, within: 2h}`: work in hand for so many percent of any two hours at most."""
 
     @model_validator(mode="after")
     def _interrupts(self) -> Agent:
@@ -106,6 +115,11 @@ class Agent(Located):
             shift=self.shift,
             share=commands.Share(most=self.share.most, within_ms=self.share.within_ms)
             if self.share is not None
+            else None,
+            occupancy=commands.Occupancy(
+                most=self.occupancy.most, within_ms=self.occupancy.within_ms
+            )
+            if self.occupancy is not None
             else None,
             authority=self.authority,
         )

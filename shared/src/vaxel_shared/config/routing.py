@@ -257,6 +257,12 @@ class Quality(ConfigModel):
     """Where they wait."""
 
 
+class Complaints(ConfigModel):
+    """Their stages, in order: each is a queue, and ends with an explanation to the customer."""
+
+    stages: list[str] = Field(min_length=1, max_length=5)
+
+
 class Pool(Located):
     """A closed set of queues and agents; no agent serves two."""
 
@@ -282,6 +288,8 @@ class Pool(Located):
     """Left out, work is offered at once, one by one."""
     quality: Quality | None = None
     """Like `{percent: 5, queue: quality}`: the verdict comes back to the case as a note."""
+    complaints: Complaints | None = None
+    """Like `{stages: [complaints, reviews]}`: each stage is looked at by somebody new."""
     in_flight: Literal["new", "old", "next_step"] = "new"
     """Which rules hold for work that is there when this version is adopted: these at once, those it
     came under to its end, or those until it has waited to its next step."""
@@ -295,11 +303,21 @@ class Pool(Located):
         if self.quality is not None and self.quality.queue not in names:
             known = ", ".join(names)
             raise ValueError(f"quality names no queue: {self.quality.queue!r}; known are {known}")
+        self._complaints(names)
         divided = {queue.name for queue in self.queues if queue.shares}
         for queue in self.queues:
             if twice := sorted(divided & queue.shares.keys()):
                 raise ValueError(f"a share of {queue.name!r} is {twice[0]!r}, which is divided too")
         return self
+
+    def _complaints(self, names: list[str]) -> None:
+        stages = self.complaints.stages if self.complaints is not None else []
+        for stage in stages:
+            if stage not in names:
+                known = ", ".join(names)
+                raise ValueError(f"complaints names no queue: {stage!r}; known are {known}")
+        if len(stages) != len(set(stages)):
+            raise ValueError("complaints names a stage twice; each has a queue of its own")
 
 
 class RuleSet(ConfigModel):

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 Verb = Literal[
     "presence", "next", "accept", "decline", "note", "draft", "reply", "wait", "transfer",
-    "consult", "escalate", "resolve", "wrap",
+    "consult", "answer", "escalate", "resolve", "wrap",
 ]  # fmt: skip
 """All that an agent does with work."""
 

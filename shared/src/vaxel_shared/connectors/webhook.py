@@ -33,6 +33,8 @@ MANIFEST = Manifest(
         "reply": "native",
         "wait": "native",
         "transfer": "native",
+        "consult": "native",
+        "answer": "native",
         "escalate": "native",
         "resolve": "native",
     },
@@ -132,8 +134,9 @@ Code = Annotated[str, StringConstraints(pattern=REASON)]
 Id = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")]
 AgentId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 AnswerVerb = Literal[
-    "accept", "decline", "reply", "note", "resolve", "wait", "transfer", "escalate", "presence"
-]
+    "accept", "decline", "reply", "note", "resolve", "wait", "transfer", "consult", "answer",
+    "escalate", "presence",
+]  # fmt: skip
 
 _TYPES: Mapping[AnswerVerb, str] = {
     "accept": "offer.accept",
@@ -143,26 +146,33 @@ _TYPES: Mapping[AnswerVerb, str] = {
     "resolve": "case.resolve",
     "wait": "case.wait",
     "transfer": "case.transfer",
+    "consult": "case.consult",
+    "answer": "case.answer",
     "escalate": "case.escalate",
     "presence": "agent.presence",
 }
 _FIELDS: Mapping[AnswerVerb, frozenset[str]] = {
     "accept": frozenset(),
     "decline": frozenset({"reason"}),
-    "reply": frozenset({"text", "then"}),
+    "reply": frozenset({"text", "then", "amount", "explanation"}),
     "note": frozenset({"text"}),
     "resolve": frozenset({"reason"}),
     "wait": frozenset({"for", "wake_at", "reason"}),
     "transfer": frozenset({"text", "to_agent", "to_queue"}),
+    "consult": frozenset({"text", "to_agent", "to_queue", "tier", "amount", "waits"}),
+    "answer": frozenset({"text", "verdict", "score"}),
     "escalate": frozenset({"tier", "reason"}),
     "presence": frozenset({"presence", "mode", "until", "reason"}),
 }
+_SAYING = ("reply", "note", "transfer", "consult", "answer")
+"""What needs words."""
 _COMMON = frozenset({"verb", "agent", "offer_id", "case_id", "token"})
 
 
 class Answer(BaseModel):
     """What an agent did in the tool. ``reason`` is a code; words go into ``text``.
 
+    ``consult`` asks others, with an ``amount`` for its approval; ``answer`` is what they say.
     ``accept`` and ``decline`` name the offer, ``presence`` nothing, everything else the case, by
     ``case_id`` or by the offer that led to it, with the token of the assignment.
     """
@@ -184,6 +194,14 @@ class Answer(BaseModel):
     to_agent: AgentId | None = None
     to_queue: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")] | None = None
     tier: int | None = Field(default=None, ge=1, le=9)
+    amount: int | None = Field(default=None, ge=1, le=2**31)
+    """In the deployment's smallest unit, such as cents."""
+    explanation: bool | None = None
+    """It explains the outcome of a complaint."""
+    waits: bool | None = None
+    """The case waits for the answer."""
+    verdict: Literal["answered", "approved", "refused", "passed", "failed"] | None = None
+    score: int | None = Field(default=None, ge=0, le=100)
     presence: Literal["available", "away", "offline"] | None = None
     mode: Literal["keep", "keep_no_new", "return_work"] | None = None
     until: AwareDatetime | None = None
@@ -196,7 +214,8 @@ class Answer(BaseModel):
             "token": self.verb not in ("presence", "note") and self.token is None,
             "offer_id": self.verb in ("accept", "decline") and self.offer_id is None,
             "case_id": self.verb != "presence" and not (self.case_id or self.offer_id),
-            "text": self.verb in ("reply", "note", "transfer") and self.text is None,
+            "text": self.verb in _SAYING and self.text is None,
+            "verdict": self.verb == "answer" and self.verdict is None,
             "for": self.verb == "wait" and self.waits_for is None,
             "presence": self.verb == "presence" and self.presence is None,
         }
@@ -244,10 +263,17 @@ def asked(answer: Answer, text: Text | None) -> tuple[str, dict[str, Any]]:
         "to_agent": answer.to_agent,
         "to_queue": answer.to_queue,
         "tier": answer.tier,
+        "amount": answer.amount,
+        "explanation": answer.explanation,
+        "wait": answer.waits,
+        "verdict": answer.verdict,
+        "score": answer.score,
         "presence": answer.presence,
         "mode": answer.mode,
         "until_ms": _ms(answer.until),
     }
+    if answer.verb == "consult":
+        said["kind"] = "approve" if answer.amount is not None else "consult"
     if text is not None:
         name = answer.keeps
         said |= {f"{name}_ref": text.ref, f"{name}_sha256": text.sha256, f"{name}_size": text.size}

@@ -155,6 +155,8 @@ class CaseReply(Contract):
     expected_seq: int | None = None
     amount: int | None = None
     """What it grants the customer: beyond the agent's authority it needs an approval."""
+    explanation: bool | None = None
+    """It explains the outcome of a complaint, which may be resolved then."""
 
 
 class CaseNote(Contract):
@@ -262,6 +264,14 @@ class Share(Contract):
     within_ms: int
 
 
+class Occupancy(Contract):
+    """Work in hand for at most so much of a time."""
+
+    most: int
+    """Percent, 1 to 99."""
+    within_ms: int
+
+
 class AgentProfile(Contract):
     """What the router may know of an agent: never a name or an address."""
 
@@ -281,6 +291,7 @@ class AgentProfile(Contract):
     shift: str | None = None
     """The policy's calendar by which the agent takes new work."""
     share: Share | None = None
+    occupancy: Occupancy | None = None
     authority: int | None = None
     """What the agent may grant, in the deployment's smallest unit; left out, nothing."""
 

@@ -137,6 +137,8 @@ class AgentChanged(Contract):
     shift_ms: int | None = None
     rest_ms: int | None = None
     """A pause until then; 0: it is over."""
+    occupied: bool | None = None
+    """Whether the agent had work in hand for as much of the time as the roster allows."""
 
 
 class Reason(Contract):
@@ -219,6 +221,8 @@ class CaseReplied(Contract):
     answers_contact_id: str
     amount: int | None = None
     """What it grants the customer."""
+    explanation: bool | None = None
+    """It explains the outcome of a complaint."""
 
 
 class CaseNoted(Contract):
@@ -285,6 +289,8 @@ class WorkQueued(Contract):
     """Agents who may not have it until an instant."""
     place_ms: int | None = None
     """Its place in the order of service, where that goes by time."""
+    stage: int | None = None
+    """It begins this stage of a complaint."""
     share_of: str | None = None
     """The queue that divided its work by percentage, where that chose this one."""
     escalations: int = 0

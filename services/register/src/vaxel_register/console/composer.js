@@ -8,7 +8,9 @@ import { failed, words } from "./problems.js";
 import { t, time } from "./words.js";
 
 const SAVE_MS = 600;
-const THEN = ["", "waiting", "open", "resolved"];
+const THEN = ["", "waiting", "open", "resolved", "explained"];
+// What a choice means beyond its own name.
+const MEANS = { explained: { then: "resolved", explanation: true } };
 
 export class Composer {
   constructor(box, panel) {
@@ -182,7 +184,7 @@ export class Composer {
       await command(`/cases/${encodeURIComponent(this.number)}/reply`, {
         text: this.text.value,
         expected_seq: this.read,
-        ...(this.then.value ? { then: this.then.value } : {}),
+        ...(MEANS[this.then.value] ?? (this.then.value ? { then: this.then.value } : {})),
         ...(held?.agent === app.me.subject ? { token: held.token } : {}),
       }, `draft-${this.version}`);
       this.sent();

@@ -80,6 +80,10 @@ class Reply(Write):
     amount: int | None = Field(
         default=None, ge=0, le=2**31, description="What it grants, in the smallest unit."
     )
+    explanation: bool | None = Field(
+        default=None,
+        description="It explains the outcome of a complaint, which may be resolved then.",
+    )
 
 
 class Note(Write):
@@ -195,7 +199,9 @@ class Draft(Request):
     """An answer so far; empty: none. What is stored is what any browser sees next."""
 
     text: str = Field(max_length=REPLY_CHARS_MAX)
-    then: Literal["open", "waiting", "resolved"] | None = None
+    then: Literal["open", "waiting", "resolved", "explained"] | None = Field(
+        default=None, description="`explained` resolves a complaint with its explanation."
+    )
     based_on_seq: int | None = Field(
         default=None, ge=0, lt=2**63, description="`last_contact_seq` that its writer has read."
     )

@@ -53,7 +53,7 @@ def data_of(request: requests.Request, stored: Stored | None) -> tuple[str, dict
     match request:
         case requests.Reply():
             kind = "case.reply"
-            data = request.model_dump(include={"then", "expected_seq", "amount"})
+            data = request.model_dump(include={"then", "expected_seq", "amount", "explanation"})
             data |= _named("body", stored)
         case requests.Note():
             kind, data = "case.note", _named("note", stored)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vaxel_router.core.ages import set_age
+from vaxel_router.core.complaints import may_resolve, may_transfer
 from vaxel_router.core.eligibility import choose
 from vaxel_router.core.leases import hand_on
 from vaxel_router.core.limits import ESCALATIONS_MAX, SUSPEND_MS_MAX
@@ -37,6 +38,8 @@ def reply(step: Step, command: Command) -> None:
     then = data.get("then") or default
     if then not in ("open", "waiting", "resolved"):
         raise Refused("invalid_data", {"then": then})
+    if then == "resolved":
+        may_resolve(case, explains=bool(data.get("explanation")))
     step.emit(
         "case.replied",
         case_id=case.id,
@@ -52,6 +55,7 @@ def reply(step: Step, command: Command) -> None:
         account=case.account,
         answers_contact_id=case.last_contact_id,
         amount=data.get("amount"),
+        explanation=data.get("explanation") or None,
     )
     if then == "waiting":
         step.emit("case.waiting", case_id=case.id, waits_for="customer", reason="replied")
@@ -102,6 +106,7 @@ def resolve(step: Step, command: Command) -> None:
         raise Refused("not_owner", {"status": case.status})
     else:
         work = None
+    may_resolve(case)
     resolve_case(step, case, work, command.data.get("reason"), _follow_up(step, command, case))
 
 
@@ -286,6 +291,7 @@ def transfer(step: Step, command: Command) -> None:
         raise Refused("wrong_state", {"status": case.status})
     if to_agent is not None and to_agent == work.agent_id:
         raise Refused("invalid_data", {"to_agent": to_agent})
+    may_transfer(step, case, to_agent, to_queue)
     bounces = hand_on(step, work, command.actor.kind)
     noted(step, command, case)
     bar_ms = step.policy.offer.bar_after_decline_ms if step.policy is not None else 0

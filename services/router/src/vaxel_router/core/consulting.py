@@ -67,9 +67,19 @@ def consult(step: Step, command: Command) -> None:
         prefer_agent=data.get("to_agent"),
         prefer_ms=step.policy.sticky_wait_ms if step.policy is not None else 0,
         barred={asker: step.now_ms + SUSPEND_MS_MAX} if asker is not None else None,
-        floor=data.get("tier") or 1,
+        floor=data.get("tier") or _least_tier(step, asker, amount or 0),
     )
     match_work(step, asked)
+
+
+def _least_tier(step: Step, asker: str | None, amount: int) -> int:
+    """The lowest tier of whoever may answer: an approval needn't wait below for steps to open."""
+    able = (
+        agent.tier
+        for agent in step.pool.agents.values()
+        if agent.id != asker and agent.skills.get(AUTHORITY, 0) >= amount
+    )
+    return min(able, default=1) if amount else 1
 
 
 def _check(step: Step, command: Command, case: Case) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vaxel_router.core.cases import resolve_case
+from vaxel_router.core.complaints import next_queue
 from vaxel_router.core.detours import refuses
 from vaxel_router.core.limits import HOPS_MAX, SUSPEND_MS_MAX
 from vaxel_router.core.numbers import next_number
@@ -160,7 +161,7 @@ def _claimed(step: Step, data: dict[str, Any]) -> str | None:
 
 def _reopen(step: Step, case: Case, data: dict[str, Any]) -> None:
     """The customer answered: new work of the case's age, first for whoever answered last."""
-    freed = None
+    freed, queue = None, next_queue(step, case, data["queue"])
     if case.work_id is not None:
         freed = close_work(step, step.pool.works[case.work_id], "customer_answered")
     step.emit(
@@ -172,6 +173,7 @@ def _reopen(step: Step, case: Case, data: dict[str, Any]) -> None:
         case,
         reason="customer_answered",
         since_ms=case.opened_ms,
+        queue=queue,
         prefer_agent=case.last_agent,
         prefer_ms=wait_ms,
     )

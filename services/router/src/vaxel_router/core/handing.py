@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 from vaxel_router.core import cases, contacts, offers
-from vaxel_router.core.cases import noted, require
+from vaxel_router.core.cases import noted, require, take_up
+from vaxel_router.core.complaints import undelivered
 from vaxel_router.core.detours import refuses
 from vaxel_router.core.leases import hand_on
 from vaxel_router.core.numbers import next_number
@@ -251,9 +252,16 @@ def answered(step: Step, command: Command) -> None:
 
 
 def delivery_result(step: Step, command: Command) -> None:
-    """``delivery.result``: what can never reach the other pool waits here again."""
-    offers.delivery_result(step, command)
+    """``delivery.result``: what can never reach the other pool waits here again.
+
+    So does a complaint that was resolved with an explanation that never arrived.
+    """
     case, data = step.pool.cases.get(command.case_id or ""), command.data
+    explained = step.living(case)
+    lost = undelivered(explained, data)
+    offers.delivery_result(step, command)
+    if explained is not None and lost and explained.status == "resolved":
+        take_up(step, explained, "explanation_undelivered")
     handed = case.handed if case is not None else None
     if data["state"] != "failed" or case is None or handed is None or handed.case_id is not None:
         return

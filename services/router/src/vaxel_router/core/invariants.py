@@ -74,6 +74,7 @@ def _times(agent: Agent) -> list[tuple[str, int | None]]:
         ("open", min(ends, default=None)),
         ("shift", agent.shift_ms),
         ("rest", agent.rest_ms),
+        ("occupied", agent.occupied_ms),
         ("share", agent.recent[0] + agent.share[1] if agent.share and counts else None),
     ]
 
@@ -156,6 +157,21 @@ def waiting_is_counted(world: World, pool: Pool) -> list[str]:
     return sorted(name for name in {*found, *known} if found[name] != known.get(name, 0))
 
 
+def complaints_go_on_with_somebody_new(_world: World, pool: Pool) -> list[str]:
+    """Nobody who had a complaint is asked to review it, and none is over without an explanation."""
+    wrong = [
+        offer.id
+        for offer in pool.offers.values()
+        if not (case := pool.cases[pool.works[offer.work_id].case_id]).merged
+        and offer.agent_id in case.involved
+    ]
+    return wrong + [
+        case.id
+        for case in pool.cases.values()
+        if case.status == "resolved" and case.stage and case.explanation is None
+    ]
+
+
 def questions_belong_to_cases_in_progress(_world: World, pool: Pool) -> list[str]:
     """What is asked of others belongs to a case that isn't over, and that knows of it."""
     alive = {
@@ -179,6 +195,7 @@ PREDICATES: dict[str, Predicate] = {
     "open_cases_have_work": open_cases_have_work,
     "only_who_is_there_is_asked": only_who_is_there_is_asked,
     "offers_and_works_agree": offers_and_works_agree,
+    "complaints_go_on_with_somebody_new": complaints_go_on_with_somebody_new,
     "questions_belong_to_cases_in_progress": questions_belong_to_cases_in_progress,
 }
 

@@ -77,6 +77,12 @@ LOOKS_MAX = 300_000
 SHARE_MS_MAX = 31 * 86_400_000
 """The longest time in which an agent's share of work is counted."""
 
+OCCUPANCY_MS_MIN, OCCUPANCY_MS_MAX = 60_000, 86_400_000
+"""The window of an agent's occupancy: less is a pause after each work, more is a share."""
+
+SPANS_MAX = 100
+"""Spans of work that are told apart within it: they stand in every snapshot."""
+
 BROADCAST_MAX = 50
 """Agents who are shown a work at once: each offer holds capacity and is a message to somebody."""
 
@@ -97,6 +103,12 @@ SWITCH_MS_MAX = 31 * 86_400_000
 
 SUSPEND_MS_MAX = 366 * 86_400_000
 """The longest that work is suspended, or begins in the future."""
+
+HANDLERS_MAX = 50
+"""Who had a complaint, and is kept from its next stage: more than ever have one."""
+
+STAGES_MAX = 5
+"""Stages of a complaint."""
 
 MERGED_MAX = 20
 """Cases that went into one: they are closed together, in one record."""

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from vaxel_router.core.limits import BROADCAST_MAX, DAY_MS, TIERS_MAX, WINDOW_MS_MAX
+from vaxel_router.core.limits import BROADCAST_MAX, DAY_MS, STAGES_MAX, TIERS_MAX, WINDOW_MS_MAX
 from vaxel_router.core.wants import CHOICES, NOTHING, Wants, greatest, least
 from vaxel_shared.calendars.zones import zone
 from vaxel_shared.needs import parse, together
@@ -202,6 +202,12 @@ class Quality(msgspec.Struct, frozen=True):
     queue: str
 
 
+class Complaints(msgspec.Struct, frozen=True):
+    """Their stages: queues, in order."""
+
+    stages: list[str]
+
+
 class Policy(msgspec.Struct, frozen=True, dict=True):
     """All of a pool's policy."""
 
@@ -221,6 +227,7 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
     limits: PoolLimits | None = None
     match: Match | None = None
     quality: Quality | None = None
+    complaints: Complaints | None = None
     in_flight: str = "new"
 
     order: Order = msgspec.field(default_factory=Order)
@@ -232,6 +239,11 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def _by_name(self) -> dict[str, Queue]:
         return {queue.name: queue for queue in reversed(self.queues)}
+
+    @property
+    def stages(self) -> list[str]:
+        """The queues that are the stages of a complaint, in order."""
+        return self.complaints.stages if self.complaints is not None else []
 
     def names(self) -> list[str]:
         """The agents whom it names, in order."""
@@ -292,6 +304,8 @@ def decode(blob: bytes) -> Policy:
     if not (len(letter) == 1 and letter.isascii() and letter.isupper()):
         raise msgspec.ValidationError("a policy's letter is one of A to Z")
     _check_order(policy.order)
+    if len(policy.stages) > STAGES_MAX or any(not policy.queue(name) for name in policy.stages):
+        raise msgspec.ValidationError(f"a complaint has up to {STAGES_MAX} stages, each a queue")
     if policy.match is not None and not 0 < policy.match.window_ms <= WINDOW_MS_MAX:
         raise msgspec.ValidationError("a window is longer than 0, and no longer than its limit")
     _check_agents(policy)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from vaxel_router.core.complaints import bars, kept_from, stage_of
 from vaxel_router.core.detours import destination
 from vaxel_router.core.eligibility import choose_waiting
 from vaxel_router.core.limits import STAND_INS_MAX
@@ -49,6 +50,8 @@ def queue_work(
     ``settled``: it waits in that very queue, wherever the queue's work is sent now.
     """
     name = queue if queue is not None else case.queue
+    stage = stage_of(step, case, name)
+    involved = kept_from(case, stage)
     home, detour, share_of = case.queue, None, None
     if not settled:
         home, share_of = _divided(step, name)
@@ -82,8 +85,8 @@ def queue_work(
         next_ms=asked.next_ms,
         ahead_ms=asked.ahead_ms or None,
         reason=reason,
-        **_kept_for(step, prefer_agent, prefer_ms),
-        barred=barred or None,
+        **_kept_for(step, prefer_agent, prefer_ms, involved),
+        barred={**(barred or {}), **bars(step, involved)} or None,
         escalations=escalations or None,
         bounces=bounces or None,
         home=home if home != name else None,
@@ -91,15 +94,18 @@ def queue_work(
         rules=rules,
         shadow=shadow,
         share_of=share_of,
+        stage=stage if stage > case.stage else None,
         place_ms=step.place_in(name, case.priority, since_ms, case.due_ms),
     )
     return step.pool.works[ids.work_id(case.id, number)]
 
 
-def _kept_for(step: Step, agent_id: str | None, prefer_ms: int) -> dict[str, Any]:
-    """Whom a work waits for first, and until when; nothing where there is no such agent."""
-    prefer = stand_in(step, agent_id)
-    if prefer is None:
+def _kept_for(
+    step: Step, agent_id: str | None, prefer_ms: int, involved: list[str]
+) -> dict[str, Any]:
+    """Whom a work waits for first, and until when; nothing where nobody is, or may have it."""
+    prefer = stand_in(step, agent_id) if agent_id not in involved else None
+    if prefer is None or prefer in involved:
         return {}
     return {
         "prefer_agent": prefer,

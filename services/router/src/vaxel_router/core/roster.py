@@ -9,7 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from vaxel_router.core import hours, trials
-from vaxel_router.core.limits import AGENT_ID_MAX, CAPACITY_MAX, SHARE_MS_MAX
+from vaxel_router.core.limits import (
+    AGENT_ID_MAX,
+    CAPACITY_MAX,
+    OCCUPANCY_MS_MAX,
+    OCCUPANCY_MS_MIN,
+    SHARE_MS_MAX,
+)
 from vaxel_router.core.presence import empty_hands
 from vaxel_router.core.queueing import match_agent, match_work, release_reserved
 from vaxel_router.core.state import Agent, Work, key_at
@@ -143,6 +149,10 @@ def _makes_sense(profile: dict[str, Any]) -> bool:
         and all(1 <= item.get("cost", 1) <= CAPACITY_MAX for item in channels)
         and 1 <= (profile.get("share") or {"most": 1})["most"] <= CAPACITY_MAX
         and 1 <= (profile.get("share") or {"within_ms": 1})["within_ms"] <= SHARE_MS_MAX
+        and 1 <= (profile.get("occupancy") or {"most": 1})["most"] <= 99
+        and OCCUPANCY_MS_MIN
+        <= (profile.get("occupancy") or {"within_ms": OCCUPANCY_MS_MIN})["within_ms"]
+        <= OCCUPANCY_MS_MAX
         and all(0 <= item.get("max", 1) <= CAPACITY_MAX for item in channels)
         and all(name not in (item.get("interrupted_by") or []) for name, item in named)
     )

@@ -1,8 +1,8 @@
-"""When somebody takes work by the clock: shifts, pauses after hard work, shares that are used up.
+"""When somebody takes work by the clock: shifts, pauses, shares and occupancy that are used up.
 
 Each end is a timer of its own. A shift is a calendar of the policy: on its edges the agent's offers
-are taken back, or matching begins; work in hand stays. Pauses and shares rule an agent out as one
-who is full is: customers of the agent's own go on waiting.
+are taken back, or matching begins; work in hand stays. Pauses, shares and occupancy rule an agent
+out as one who is full is: customers of the agent's own go on waiting.
 """
 
 from __future__ import annotations
@@ -64,3 +64,11 @@ def share_renewed(step: Step, agent: Agent) -> None:
     """The oldest work of the agent's share is long enough ago."""
     step.emit("agent.changed", agent_id=agent.id, reason="share_renewed")
     match_agent(step, agent)
+
+
+def occupied(step: Step, agent: Agent) -> None:
+    """The agent's occupancy reached its cap, or fell below."""
+    full = not agent.occupied
+    step.emit("agent.changed", agent_id=agent.id, occupied=full, reason="occupancy")
+    if not full:
+        match_agent(step, agent)

@@ -70,6 +70,16 @@ class Agent(msgspec.Struct, gc=False, omit_defaults=True):
     """When the agent got the works that count."""
     rest_ms: int | None = None
     """A pause, until then."""
+    occupancy: tuple[int, int] | None = None
+    """Work in hand for at most so many percent of so many milliseconds."""
+    spans: list[tuple[int, int]] = []
+    """When there was, of what counts for that; over, in order."""
+    busy_ms: int | None = None
+    """There is, since then."""
+    occupied: bool = False
+    """The cap is reached."""
+    occupied_ms: int | None = None
+    """When that changes."""
 
     @property
     def standing(self) -> str:
@@ -85,6 +95,8 @@ class Agent(msgspec.Struct, gc=False, omit_defaults=True):
             return "resting"
         if self.share is not None and len(self.recent) + len(self.offers) >= self.share[0]:
             return "share_full"
+        if self.occupied:
+            return "occupancy_full"
         full = self.max_offers is not None and len(self.offers) >= self.max_offers
         return "offers_full" if full else ""
 
@@ -137,6 +149,20 @@ class Case(msgspec.Struct, gc=False, omit_defaults=True):
     """When a person's first message of it came in."""
     answered: bool = False
     """Whether somebody replied; a reply answers all that went into a case."""
+    stage: int = 0
+    """Of a complaint; 0: it is none. See :mod:`vaxel_router.core.complaints`."""
+    handlers: list[str] = []
+    """Who had it, of a complaint."""
+    involved: list[str] = []
+    """Of them, who had it before this stage."""
+    explanation: str | None = None
+    """The effect that brings the customer this stage's explanation."""
+
+    @property
+    def had_by(self) -> list[str]:
+        """Who had it; as long as it is no complaint, only who had it last is known."""
+        last = [self.last_agent] if self.last_agent is not None else []
+        return self.handlers if self.stage else last
 
 
 class Switch(msgspec.Struct, gc=False):

@@ -47,6 +47,7 @@ KINDS: dict[str, Callable[[Step, str], None]] = {
     "open": lambda step, name: presence.open_channels(step, step.pool.agents[name]),
     "shift": lambda step, name: shifts.turn(step, step.pool.agents[name]),
     "share": lambda step, name: shifts.share_renewed(step, step.pool.agents[name]),
+    "occupied": lambda step, name: shifts.occupied(step, step.pool.agents[name]),
     "rest": lambda step, name: shifts.rested(step, step.pool.agents[name]),
     "lease": lambda step, name: leases.lapse(step, step.pool.works[name]),
     "resume": lambda step, name: suspending.wake(step, step.pool.works[name], "until"),

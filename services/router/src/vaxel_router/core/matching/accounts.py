@@ -21,7 +21,7 @@ from vaxel_router.core.matching.table import FIELD, MASK, STATES
 Near = tuple[str, str, dict[str, Any]]
 """(agent, predicate, what it was about)."""
 
-FULL = ("capacity_full", "channel_full", "offers_full", "share_full", "resting")
+FULL = ("capacity_full", "channel_full", "offers_full", "occupancy_full", "share_full", "resting")
 """What rules somebody out for whom an item is held all the same."""
 _nearness = NEARNESS.__getitem__
 

@@ -15,7 +15,9 @@ from vaxel_router.core.matching.team import Draw, Rank, Team
 Urgency = Callable[[Asks, int, int], Any]
 """Orders the first items of classes, by what they ask for, key and now; least first."""
 
-PRESENT = ("", "resting", "share_full", "offers_full", "channel_full", "capacity_full")
+PRESENT = (
+    "", "resting", "share_full", "occupancy_full", "offers_full", "channel_full", "capacity_full",
+)  # fmt: skip
 """States of whoever is available."""
 
 LAPSES_SLACK = 1_000

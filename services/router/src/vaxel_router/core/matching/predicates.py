@@ -28,6 +28,7 @@ PREDICATES = (
     "reserved_for_other",
     "resting",
     "share_full",
+    "occupancy_full",
     "offers_full",
     "channel_full",
     "capacity_full",

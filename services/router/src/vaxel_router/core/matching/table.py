@@ -21,6 +21,7 @@ MASK = (1 << FIELD) - 1
 STATES = (
     "", "channel_full", "capacity_full", "presence_away", "presence_offline",
     "offers_full", "channel_off", "presence_lost", "presence_off_shift", "resting", "share_full",
+    "occupancy_full",
 )  # fmt: skip
 SHIFTS = {state: FIELD * place for place, state in enumerate(STATES)}
 

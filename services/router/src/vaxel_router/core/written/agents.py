@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vaxel_router.core import occupancy
 from vaxel_router.core.state import Agent, Pool, World, profile_of
 from vaxel_router.core.written.common import MORE_WAITS, Handler, Place
 from vaxel_shared.contracts.wire import Decision
@@ -98,7 +99,7 @@ def _bring(world: World, pool: Pool, agent: Agent | None, decision: Decision) ->
 
 
 def _by_the_clock(world: World, pool: Pool, agent: Agent, decision: Decision) -> None:
-    """A shift, a pause, a share."""
+    """A shift, a pause, a share, an occupancy."""
     data = decision.data
     if (on_shift := data.get("on_shift")) is not None:
         agent.off_shift, agent.shift_ms = not on_shift, data.get("shift_ms")
@@ -107,6 +108,8 @@ def _by_the_clock(world: World, pool: Pool, agent: Agent, decision: Decision) ->
         agent.rest_ms = max(agent.rest_ms or 0, rest_ms) if rest_ms else None
         _set(world, pool, agent, "rest", agent.rest_ms)
     count_share(world, pool, agent, decision.at_ms)
+    agent.occupied = data.get("occupied", agent.occupied)
+    count_occupancy(world, pool, agent, decision.at_ms)
 
 
 def count_share(world: World, pool: Pool, agent: Agent, at_ms: int) -> None:
@@ -120,6 +123,29 @@ def count_share(world: World, pool: Pool, agent: Agent, at_ms: int) -> None:
     agent.recent = [got_ms for got_ms in agent.recent if got_ms > at_ms - within_ms][-most:]
     end_ms = agent.recent[0] + within_ms if agent.recent else None
     _set(world, pool, agent, "share", end_ms)
+
+
+def count_occupancy(world: World, pool: Pool, agent: Agent, at_ms: int) -> None:
+    """Note whether there is work in hand, and when the cap is reached or isn't any more.
+
+    ``occupied`` itself changes by a decision of its own only, so that the log tells it.
+    """
+    if agent.occupancy is None:
+        if agent.busy_ms is not None or agent.spans or agent.occupied:
+            agent.spans, agent.busy_ms, agent.occupied, agent.occupied_ms = [], None, False, None
+            _set(world, pool, agent, "occupied", None)
+        return
+    percent, within_ms = agent.occupancy
+    spans = agent.spans
+    if agent.works and agent.busy_ms is None:
+        agent.busy_ms = at_ms
+    elif not agent.works and agent.busy_ms is not None:
+        spans, agent.busy_ms = [*spans, (agent.busy_ms, at_ms)], None
+    agent.spans = occupancy.kept(spans, at_ms, within_ms)
+    cap_ms = occupancy.most_ms(percent, within_ms)
+    full, due_ms = occupancy.turn(agent.spans, agent.busy_ms, at_ms, within_ms, cap_ms)
+    agent.occupied_ms = due_ms if full == agent.occupied else at_ms
+    _set(world, pool, agent, "occupied", agent.occupied_ms)
 
 
 def _be(world: World, pool: Pool, agent: Agent, decision: Decision) -> None:
@@ -160,13 +186,13 @@ def _set(world: World, pool: Pool, agent: Agent, kind: str, due_ms: int | None) 
 GIVES_MORE, GIVING = "gives_more", "giving_back"
 """Reasons of an ``agent.changed``: a full record cut short what is taken from somebody who is gone;
 the next goes on with it."""
-TIMERS = ("back", "match", "grace", "give", "open", "shift", "share", "rest")
+TIMERS = ("back", "match", "grace", "give", "open", "shift", "share", "rest", "occupied")
 """Kinds of an agent's timers."""
 AUTHORITY = "authority"
 """The skill whose level is the amount that an agent may grant."""
 PROFILE = (
     "tier", "skills", "languages", "capacity", "channels", "present", "max_offers", "auto_accept",
-    "yields", "backup", "shift", "share",
+    "yields", "backup", "shift", "share", "occupancy",
 )  # fmt: skip
 """What a roster says of an agent; all else of it is what happened."""
 
@@ -197,6 +223,7 @@ def agent_of(profile: dict[str, Any]) -> Agent:
         backup=profile.get("backup"),
         shift=profile.get("shift"),
         share=(share["most"], share["within_ms"]) if (share := profile.get("share")) else None,
+        occupancy=(cap["most"], cap["within_ms"]) if (cap := profile.get("occupancy")) else None,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vaxel_router.core import wants
-from vaxel_router.core.limits import CLOSED_LINKS_MAX, CONVERSATIONS_PER_CASE_MAX
+from vaxel_router.core.limits import CLOSED_LINKS_MAX, CONVERSATIONS_PER_CASE_MAX, HANDLERS_MAX
 from vaxel_router.core.state import Case, Pool, World
 from vaxel_router.core.ties import Handed, Origin, Parent
 from vaxel_router.core.written.common import Handler, Place, all_merged, case_id_of, lease
@@ -116,12 +116,15 @@ def _count_source(world: World, data: dict[str, Any]) -> None:
         sources[str(partition)] = max(offset, sources.get(str(partition), -1))
 
 
-def _case_replied(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
+def _case_replied(world: World, pool: Pool, decision: Decision, place: Place) -> None:
     work = pool.works.get(decision.work_id or "")
     if work is not None and work.lease_ms is not None:
         lease(world, pool, work, None)
     case = pool.cases[case_id_of(decision)]
     case.due_ms = None
+    if decision.data.get("explanation"):
+        state = world.state
+        case.explanation = ids.effect_id(state.log_id, state.partition, *place)
     for name in [case.id, *all_merged(pool, case)]:
         pool.cases[name].answered = True
     if decision.agent_id is not None:
@@ -160,6 +163,7 @@ def _case_merged(world: World, pool: Pool, decision: Decision, _place: Place) ->
     world.disarm(f"close:{pool.name}:{case.id}")
     world.disarm(f"wake:{pool.name}:{case.id}")
     into.merged.append(case.id)
+    _join_complaints(into, case)
     # In front: answers go to the last, which stays the other case's own.
     into.conversations = [*case.conversations, *into.conversations]
     for conversation in case.conversations:
@@ -167,6 +171,20 @@ def _case_merged(world: World, pool: Pool, decision: Decision, _place: Place) ->
             pool.conversations[conversation] = into.id
     if case.last_contact_seq > into.last_contact_seq:
         into.last_contact_id, into.last_contact_seq = case.last_contact_id, case.last_contact_seq
+
+
+def _join_complaints(into: Case, case: Case) -> None:
+    """Two become one: at the later stage, whoever had either; explained where both were."""
+    if not case.stage:
+        return
+    if case.stage > into.stage:
+        into.explanation = case.explanation
+    elif case.stage == into.stage and case.explanation is None:
+        into.explanation = None
+    into.stage = max(into.stage, case.stage)
+    for mine, others in ((into.handlers, case.handlers), (into.involved, case.involved)):
+        mine += [name for name in others if name not in mine]
+        del mine[HANDLERS_MAX:]
 
 
 def _case_handed_over(world: World, pool: Pool, decision: Decision, place: Place) -> None:

@@ -80,8 +80,13 @@ def _offer_ended(world: World, pool: Pool, decision: Decision, _place: Place) ->
 
 
 def _effect_reported(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
-    offer = pool.offers.get(decision.offer_id or "")
-    if offer is None or decision.data["state"] != "sent" or offer.sent_ms is not None:
+    offer, state = pool.offers.get(decision.offer_id or ""), decision.data["state"]
+    case = pool.cases.get(decision.case_id or "")
+    while case is not None and state == "failed":
+        if case.explanation == decision.data["effect_id"]:
+            case.explanation = None
+        case = pool.cases.get(case.merged_into or "")
+    if offer is None or state != "sent" or offer.sent_ms is not None:
         return
     offer.sent_ms = decision.at_ms
     offer.expires_ms = decision.data["expires_ms"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from vaxel_router.core import wants
-from vaxel_router.core.state import Pool, Work, World, put
+from vaxel_router.core.limits import HANDLERS_MAX
+from vaxel_router.core.state import Case, Pool, Work, World, put
 from vaxel_router.core.waits import taken
-from vaxel_router.core.written.agents import count_share
+from vaxel_router.core.written.agents import count_occupancy, count_share
 from vaxel_router.core.written.common import (
     MORE_WAITS,
     Handler,
@@ -62,6 +63,8 @@ def _work_queued(world: World, pool: Pool, decision: Decision, _place: Place) ->
     )
     case.works, case.work_id, case.queue = data["number"], work_id, data.get("home", work.queue)
     pool.works[work_id] = work
+    if (stage := data.get("stage")) is not None:
+        _begin_stage(case, stage)
     if (divided := data.get("share_of")) is not None:
         given, target = pool.shares.setdefault(divided, {}), case.queue
         given[target] = given.get(target, 0) + 1
@@ -69,6 +72,14 @@ def _work_queued(world: World, pool: Pool, decision: Decision, _place: Place) ->
     put(world.matchers[pool.name], pool, work, world.state.now_ms)
     arm_step(world, pool, work, data.get("next_ms"))
     arm_bars(world, pool, work)
+
+
+def _begin_stage(case: Case, stage: int) -> None:
+    """A complaint's next stage: whoever had it until now is kept from it."""
+    case.handlers = list(case.had_by)
+    if stage > 1:
+        case.involved = list(case.handlers)
+    case.stage, case.explanation = stage, None
 
 
 def _work_stepped(world: World, pool: Pool, decision: Decision, _place: Place) -> None:
@@ -167,6 +178,8 @@ def _work_assigned(world: World, pool: Pool, decision: Decision, place: Place) -
         agent.recent.append(decision.at_ms)
         count_share(world, pool, agent, decision.at_ms)
         matcher.stop(agent.id, agent.stop)
+    if agent.occupancy is not None:
+        count_occupancy(world, pool, agent, decision.at_ms)
     agent.idle_since_ms = decision.at_ms
     agent.misses = 0
     if decision.data["via"] == ACCEPTED:  # its offer held what it takes
@@ -175,7 +188,10 @@ def _work_assigned(world: World, pool: Pool, decision: Decision, place: Place) -
         pool.turns += 1
         agent.turn = pool.turns
         matcher.hold(agent.id, work.channel, work.cost, idle=decision.at_ms, turn=agent.turn)
-    pool.cases[work.case_id].last_agent = agent.id
+    case = pool.cases[work.case_id]
+    case.last_agent = agent.id
+    if case.stage and agent.id not in case.handlers and len(case.handlers) < HANDLERS_MAX:
+        case.handlers = [*case.handlers, agent.id]
     disarm_work(world, pool, work)
     lease(world, pool, work, decision.data.get("lease_until_ms"))
 
@@ -197,6 +213,8 @@ def _work_closed(world: World, pool: Pool, decision: Decision, _place: Place) ->
     if work.agent_id is not None:
         agent = pool.agents[work.agent_id]
         agent.works.remove(work.id)
+        if agent.occupancy is not None:
+            count_occupancy(world, pool, agent, decision.at_ms)
         agent.idle_since_ms = decision.at_ms
         matcher.free(agent.id, work.channel, work.cost, idle=decision.at_ms)
     disarm_work(world, pool, work)
