@@ -286,3 +286,33 @@ def test_any_interleaving_and_any_repeat_gives_the_same_rows(
             fold(mixed, changes)
         places[which] = min(places[which] + 1, len(streams[which]))
     assert mixed == plain
+
+
+@pytest.mark.parametrize(("type_", "data", "table", "row"), [
+    ("work.stepped", {"queue": "general"}, "works", {"queue": "general"}),
+    ("work.stepped", {"queue": "general"}, "cases", {"queue": "general"}),
+    ("work.escalated", {"to_tiers": [2], "to_priority": 0}, "works", {"tiers": [2], "priority": 0}),
+    ("work.escalated", {"to_tiers": [2], "to_priority": 40}, "cases", {"tier": 2, "priority": 40}),
+    ("work.escalated", {"to_tiers": [1], "since_ms": 5}, "works", {"since_ms": 5}),
+    ("work.queued", {"stage": 2, "tiers": [1]}, "cases", {"stage": 2}),
+    ("agent.changed", {"presence": "offline", "grace_ms": 9}, "agents", {"presence": "offline", "grace_ms": 9}),
+    ("agent.changed", {"closed": {"chat": 0}}, "agents", {"closed": {"chat": 0}, "presence": "available"}),
+    ("agent.changed", {"on_shift": False, "shift_ms": 9}, "agents", {"off_shift": True, "shift_ms": 9}),
+    ("agent.changed", {"rest_ms": 9}, "agents", {"rest_ms": 9}),
+    ("agent.changed", {"rest_ms": 0}, "agents", {"rest_ms": None}),
+    ("agent.changed", {"occupied": True}, "agents", {"occupied": True}),
+])  # fmt: skip
+def test_what_a_decision_changes_is_in_its_row(
+    type_: str, data: dict[str, Any], table: str, row: dict[str, Any]
+) -> None:
+    named = {"case_id": CASE, "work_id": WORK, "agent_id": "anna"}
+    rows = rows_of([opened(), queued()], [agent("anna")], [decision(type_, **named, **data)])
+    key = {"works": WORK, "cases": CASE, "agents": "anna"}[table]
+    found = rows[table][(key,)]
+    assert {name: found[name] for name in row} == row
+
+
+def test_who_is_back_in_time_has_no_grace_left() -> None:
+    lost = decision("agent.changed", agent_id="anna", presence="offline", grace_ms=9)
+    back = decision("agent.changed", agent_id="anna", presence="available")
+    assert rows_of([agent("anna")], [lost], [back])["agents"]["anna",]["grace_ms"] is None

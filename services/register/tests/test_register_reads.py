@@ -301,6 +301,27 @@ async def test_agents_have_the_names_of_the_roster_and_what_they_hold(register: 
     assert "anna@nordic.example" not in json.dumps(body)
 
 
+async def test_what_keeps_new_work_from_an_agent_is_said_with_its_end(register: Register) -> None:
+    await register.decide(agent("anna", closed={"chat": START_MS, "email": 0}, occupied=True))
+    _, body = await register.get("/agents")
+    (anna,) = body["items"]
+    assert anna["closed"] == {"chat": iso_ms(START_MS), "email": None}
+    assert (anna["occupied"], anna["off_shift"], anna["rests_until"]) == (True, False, None)
+    off = decision("agent.changed", agent_id="anna", on_shift=False, shift_ms=START_MS)
+    await register.decide(off)
+    await register.decide(decision("agent.changed", agent_id="anna", rest_ms=START_MS + 1_000))
+    (anna,) = (await register.get("/agents"))[1]["items"]
+    assert (anna["off_shift"], anna["shift_changes_at"]) == (True, iso_ms(START_MS))
+    assert anna["rests_until"] == iso_ms(START_MS + 1_000)
+
+
+async def test_a_complaint_tells_its_stage(register: Register) -> None:
+    await register.with_case()
+    assert (await register.get(f"/cases/{NUMBER}"))[1]["stage"] is None
+    await register.decide(queued(stage=2))
+    assert (await register.get(f"/cases/{NUMBER}"))[1]["stage"] == 2
+
+
 async def test_a_directory_that_cannot_be_read_costs_the_names_only(register: Register) -> None:
     missing = "roster/" + "0" * 64
     await register.decide(decision("roster.adopted", version="v", directory_ref=missing))

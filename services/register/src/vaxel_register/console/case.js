@@ -121,6 +121,7 @@ export class CasePanel {
         [t("case.agent"), this.app.name(detail.agent)],
         [t("case.priority"), `${detail.priority ?? 0} · ${t("case.tier", { tier: detail.tier ?? 1 })}`],
         [t("case.opened"), at(detail.opened_at)],
+        detail.stage ? [t("case.complaint"), t("case.stage", { stage: detail.stage })] : null,
         detail.wake_at ? [t("case.wakes"), at(detail.wake_at)] : null,
       ].filter(Boolean).map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value)))));
     const unfolded = new Set([...this.entries.querySelectorAll("li:has(details[open])")].map((one) => one.dataset.place));

@@ -24,7 +24,7 @@ export class Composer {
     this.chain = Promise.resolve();
     this.text = h("textarea", { rows: 6, maxlength: 200000, "aria-label": t("reply.text"), placeholder: t("reply.text"), oninput: () => this.later() });
     this.then = h("select", { "aria-label": t("reply.then"), onchange: () => this.later() },
-      THEN.map((one) => h("option", { value: one }, t(one ? `then.${one}` : "then.default"))));
+      THEN.filter((one) => one !== "explained" || panel.detail.stage).map((one) => h("option", { value: one }, t(one ? `then.${one}` : "then.default"))));
     this.state = h("span", { class: "small", role: "status" });
     this.notice = h("div", { class: "notice", hidden: true });
     this.button = h("button", { class: "primary" }, t("do.send"), " ", h("kbd", { "aria-hidden": "true" }, "Ctrl ⏎"));

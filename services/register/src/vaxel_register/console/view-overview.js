@@ -1,7 +1,7 @@
 // Queues, agents and clocks at risk, as they are right now.
 
 import { get } from "./api.js";
-import { since } from "./clock.js";
+import { at, since } from "./clock.js";
 import { fill, h, settled } from "./dom.js";
 import { failed } from "./problems.js";
 import { table as slaTable } from "./view-sla.js";
@@ -63,11 +63,24 @@ function agentTable(items, app) {
         ? h("a", { href: `#/agent/${one.id}` }, one.name ?? one.id) : one.name ?? one.id,
       " ", h("small", null, one.id)),
       h("td", { data: { label: t("agents.presence") } },
-        h("span", { class: `dot ${one.presence}` }), code("presence", one.presence)),
+        h("span", { class: `dot ${one.presence}` }), code("presence", one.presence), ruledOut(one)),
       h("td", { data: { label: t("agents.tier") } }, one.tier ?? "–"),
       h("td", { data: { label: t("agents.load") } }, load(one)),
       h("td", { data: { label: t("agents.skills") } }, levels(one.skills)),
       h("td", { data: { label: t("agents.languages") } }, levels(one.languages))))));
+}
+
+// What keeps new work away for a while besides presence, in the words of the reasons.
+function ruledOut(one) {
+  const until = (words, instant) => (instant ? [words, " (", at(instant), ")"] : [words]);
+  const said = [
+    one.reachable_until ? until(t("rejection.presence_lost"), one.reachable_until) : null,
+    one.off_shift ? until(t("rejection.presence_off_shift"), one.shift_changes_at) : null,
+    one.rests_until ? until(t("rejection.resting"), one.rests_until) : null,
+    one.occupied ? [t("rejection.occupancy_full")] : null,
+    ...Object.entries(one.closed).map(([channel, end]) => until(`${code("channel", channel)}: ${t("rejection.channel_off")}`, end)),
+  ];
+  return said.filter(Boolean).map((words) => h("div", { class: "small" }, words));
 }
 
 function load(one) {

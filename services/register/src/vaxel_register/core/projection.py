@@ -276,7 +276,7 @@ def _queued(decision: Decision, position: Position) -> list[Change]:
     wanted = _given(data, "queue", "priority", "language")
     tier = {"tier": max(data["tiers"])} if data.get("tiers") else {}
     freed = {"status": "open", "agent_id": None, "wake_ms": None}
-    changes = _case(decision, position, **freed, **wanted, **tier)
+    changes = _case(decision, position, **freed, **wanted, **tier, **_given(data, "stage"))
     if decision.work_id is not None:
         values = wanted | _given(data, "number", "requires", "tiers", "since_ms", "step", "step_at")
         values |= {"id": decision.work_id, "case_id": decision.case_id, "pool": decision.pool}
@@ -287,19 +287,18 @@ def _queued(decision: Decision, position: Position) -> list[Change]:
 
 
 def _stepped(decision: Decision, position: Position) -> list[Change]:
-    values = _given(decision.data, "tiers", "requires", "step", "step_at")
+    values = _given(decision.data, "queue", "tiers", "requires", "step", "step_at")
     tier = {"tier": max(values["tiers"])} if values.get("tiers") else {}
-    return _work(decision, position, **values) + _case(decision, position, **tier)
+    moved = _given(values, "queue")
+    return _work(decision, position, **values) + _case(decision, position, **tier, **moved)
 
 
 def _escalated(decision: Decision, position: Position) -> list[Change]:
-    tiers = decision.data.get("to_tiers") or []
-    if not tiers:
-        return _touched(decision, position)
-    return [
-        *_work(decision, position, tiers=tiers),
-        *_case(decision, position, tier=max(tiers)),
-    ]
+    tiers, priority = decision.data.get("to_tiers") or [], decision.data.get("to_priority")
+    more = {"priority": priority} if priority is not None else {}
+    tier = {"tier": max(tiers)} if tiers else {}
+    work = more | ({"tiers": tiers} if tiers else {}) | _given(decision.data, "since_ms")
+    return _work(decision, position, **work) + _case(decision, position, **more, **tier)
 
 
 def _offered(decision: Decision, position: Position) -> list[Change]:
@@ -363,6 +362,12 @@ def _agent(decision: Decision, position: Position) -> list[Change]:
     if data.get("presence") is not None:
         values |= {"presence": data["presence"], "mode": data.get("mode")}
         values |= {"until_ms": data.get("until_ms"), "presence_ms": decision.at_ms}
+        values |= {"grace_ms": data.get("grace_ms")}
+    values |= _given(data, "closed", "occupied")
+    if data.get("on_shift") is not None:
+        values |= {"off_shift": not data["on_shift"], "shift_ms": data.get("shift_ms")}
+    if data.get("rest_ms") is not None:
+        values |= {"rest_ms": data["rest_ms"] or None}
     return [Change("agents", (decision.agent_id,), values, "put", position)]
 
 

@@ -124,6 +124,8 @@ class CaseDetail(CaseItem):
     rule: dict[str, Any] | None
     wake_at: str | None
     linked_case_id: str | None
+    stage: int | None = None
+    """Of a complaint."""
     last_contact_seq: int | None
     works: list[WorkItem]
     offers: list[OfferItem]
@@ -160,6 +162,16 @@ class AgentItem(View):
     presence: str | None
     mode: str | None
     until: str | None
+    reachable_until: str | None = None
+    """The connection broke: until then nothing is taken from the agent."""
+    closed: dict[str, str | None] = {}
+    """Channels that the agent takes nothing of, each until when; null: until it is said."""
+    off_shift: bool = False
+    shift_changes_at: str | None = None
+    rests_until: str | None = None
+    """A pause after hard work."""
+    occupied: bool = False
+    """Had work in hand for as much of the time as the roster allows."""
     tier: int | None
     skills: dict[str, int]
     languages: dict[str, int]

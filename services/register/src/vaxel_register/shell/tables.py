@@ -57,6 +57,7 @@ CASES = Table(
     Column("opened_ms", BigInteger),
     Column("updated_ms", BigInteger),
     Column("wake_ms", BigInteger),
+    Column("stage", Integer),
     *_log(),
     Index("cases_by_age", "opened_ms", "id"),
     Index("cases_by_agent", "agent_id"),
@@ -126,6 +127,12 @@ AGENTS = Table(
     Column("mode", Characters(16)),
     Column("until_ms", BigInteger),
     Column("presence_ms", BigInteger),
+    Column("grace_ms", BigInteger),
+    Column("closed", Json),
+    Column("off_shift", Boolean),
+    Column("shift_ms", BigInteger),
+    Column("rest_ms", BigInteger),
+    Column("occupied", Boolean),
     *_log(),
 )
 
