@@ -37,6 +37,9 @@ bench: ## every benchmark in bench/ (BENCH=name narrows it)
 	@./tools/setup.sh --kafka
 	@for file in bench/bench_*$(BENCH)*.py; do echo "bench: $$file"; $(RUN)/python $$file || exit 1; done
 
+mutants: setup ## how many small defects in the router's core its tests notice (MUTANTS="--sample 200")
+	@$(RUN)/python tools/mutants.py --jobs 2 $(MUTANTS)
+
 chaos: ## kill, freeze, double and cut off everything under load, then judge it (SEED=1 MINUTES=1)
 	@./tools/setup.sh --kafka
 	@$(RUN)/python tests/chaos/chaos.py --seed $(or $(SEED),1) --seconds $$(( $(or $(MINUTES),1) * 60 )) $(CHAOS)
