@@ -16,21 +16,20 @@ from vaxel_router.core.state import Case
 from vaxel_router.core.step import Refused, Step
 
 
-def stage_of(step: Step, case: Case, queue: str) -> int:
-    """The stage at which a case is once its work waits in a queue; 0: it is no complaint."""
+def enters(step: Step, case: Case, queue: str) -> tuple[int | None, list[str]]:
+    """The stage that a case begins once its work waits in a queue, and who may not have that work.
+
+    None: it begins none. Kept from it are all who had the case before the stage it is at then.
+    """
     stages = _stages(step)
-    if case.parent is not None or queue not in stages:
-        return case.stage
-    return max(case.stage, stages.index(queue) + 1)
+    if case.parent is not None or queue not in stages[case.stage :]:
+        return None, list(case.involved)
+    stage = stages.index(queue) + 1
+    return stage, list(case.had_by if stage > 1 else [])
 
 
 def _stages(step: Step) -> list[str]:
     return step.policy.stages if step.policy is not None else []
-
-
-def kept_from(case: Case, stage: int) -> list[str]:
-    """Who may not have a case's work at a stage: whoever had it before the stage began."""
-    return list(case.had_by if stage > max(case.stage, 1) else case.involved)
 
 
 def bars(step: Step, names: list[str]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from vaxel_router.core.complaints import bars, kept_from, stage_of
+from vaxel_router.core.complaints import bars, enters
 from vaxel_router.core.detours import destination
 from vaxel_router.core.eligibility import choose_waiting
 from vaxel_router.core.limits import STAND_INS_MAX
@@ -50,8 +50,7 @@ def queue_work(
     ``settled``: it waits in that very queue, wherever the queue's work is sent now.
     """
     name = queue if queue is not None else case.queue
-    stage = stage_of(step, case, name)
-    involved = kept_from(case, stage)
+    stage, involved = enters(step, case, name)
     home, detour, share_of = case.queue, None, None
     if not settled:
         home, share_of = _divided(step, name)
@@ -94,7 +93,7 @@ def queue_work(
         rules=rules,
         shadow=shadow,
         share_of=share_of,
-        stage=stage if stage > case.stage else None,
+        stage=stage,
         place_ms=step.place_in(name, case.priority, since_ms, case.due_ms),
     )
     return step.pool.works[ids.work_id(case.id, number)]

@@ -1,0 +1,140 @@
+"""What small defects put into the core showed that nobody had looked at (``make mutants``)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from router_harness import ROSTER, ROUTING, Router, types
+
+from vaxel_router.core import step, views
+from vaxel_router.core.limits import DAY_MS, MEMORY_DAYS
+from vaxel_router.core.numbers import is_valid
+from vaxel_router.core.policy import decode
+from vaxel_shared.contracts import wire
+
+MINUTE_MS = 60_000
+NOTE = {"note_ref": "note/" + "0" * 64, "note_sha256": "0" * 64, "note_size": 3}
+
+
+def test_whoever_hands_work_on_is_spared_it_for_a_time_and_whom_it_is_for_comes_first() -> None:
+    router = Router()
+    router.contact("mail-1", queue="general")
+    router.accept()
+    case = router.case()
+    holder = router.pool().works[case.work_id or ""].agent_id
+    router.act("case.transfer", case, to_agent="a04", **NOTE)
+    work = router.pool().works[case.work_id or ""]
+    assert work.barred == {holder: router.now_ms + 60 * MINUTE_MS}, "bar_after_decline"
+    assert (work.prefer_agent, work.prefer_until_ms) == ("a04", router.now_ms + 60 * MINUTE_MS)
+
+
+def test_what_is_raised_to_another_tier_stays_in_its_queue_while_that_is_diverted() -> None:
+    router = Router()
+    router.contact("mail-1")
+    router.accept()
+    data = {"switch": "divert", "queue": "billing", "value": "general", "on": True, "reason": "x"}
+    router.send("switch.set", kind="supervisor", data=data | {"until_ms": router.now_ms + 9_000})
+    router.act("case.escalate", router.case(), tier=2)
+    assert router.pool().works[router.case().work_id or ""].queue == "billing"
+
+
+def test_only_whoever_had_a_case_last_takes_it_apart() -> None:
+    router = Router()
+    for name in ("mail-1", "mail-2"):
+        router.contact(name, queue="general")
+    first, second = router.pool().cases.values()
+    router.accept(router.pool().offers[router.pool().works[first.work_id or ""].offer_id or ""])
+    holder = router.pool().works[first.work_id or ""].agent_id
+    router.send("case.merge", kind="supervisor", case=second.id, data={"target": first.id})
+    router.reply(first, then="waiting")
+    router.wait(31_000)
+    assert first.work_id is None
+    for agent, said in (("a03", "command.refused"), (holder, "case.split")):
+        made = router.send(
+            "case.split", kind="agent", agent=agent, case=first.id, data={"target": second.id}
+        )
+        assert made[0].type == said, agent
+
+
+def test_a_roster_that_lets_more_go_than_one_record_takes_goes_on_in_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(step, "DECISIONS_MAX", 2)
+    router = Router()
+    one = "\n".join(line for line in ROSTER.splitlines() if "id: a0" not in line or "a01" in line)
+    router.roster(one)
+    assert list(router.pool().agents) == ["a01"]
+    router.replay()
+
+
+@pytest.mark.parametrize("data", [
+    {"switch": "nonsense", "queue": "billing"},
+    {"switch": "close"},
+    {"switch": "divert", "value": "general"},
+])  # fmt: skip
+def test_a_switch_that_is_none_or_names_no_queue_is_refused(data: dict[str, Any]) -> None:
+    router = Router()
+    given = {"on": True, "reason": "drill", "until_ms": router.now_ms + MINUTE_MS} | data
+    made = router.send("switch.set", kind="supervisor", data=given)
+    assert (made[0].type, made[0].data["code"]) == ("command.refused", "invalid_data")
+
+
+def test_an_old_contact_that_another_pool_hands_over_was_not_applied_before() -> None:
+    router = Router()
+    router.contact("mail-1")
+    old_ms = router.now_ms - (MEMORY_DAYS + 1) * DAY_MS
+    assert types(router.contact("mail-2", received_at_ms=old_ms, src=[0, 0])) == [
+        "command.repeated"
+    ]
+    passed_on = {"from_pool": "other", "case_id": "case-x", "hops": 1}
+    made = router.contact("mail-3", received_at_ms=old_ms, src=[0, 0], forwarded=passed_on)
+    assert types(made) != ["command.repeated"]
+
+
+@pytest.mark.parametrize(("more", "timer"), [
+    (", share: {most: 1, within: 1h}", "share:support:a01"),
+    (", occupancy: {most: 50, within: 1h}", "occupied:support:a01"),
+])  # fmt: skip
+def test_a_limit_that_a_roster_takes_away_leaves_no_timer(more: str, timer: str) -> None:
+    router = Router(roster=ROSTER.replace("present: true}", f"present: true{more}}}"))
+    router.contact("mail-1")
+    router.accept()
+    assert timer in router.world.state.timers
+    router.roster(ROSTER)
+    assert timer not in router.world.state.timers
+
+
+@pytest.mark.parametrize("promise", [
+    {"at": "x:9", "within_ms": 60_000, "cost": 0},
+    {"at": "x:9", "within_ms": -1, "cost": 1},
+])  # fmt: skip
+def test_a_promise_that_is_none_is_no_policy(promise: dict[str, Any]) -> None:
+    queue = {"at": "x:2", "name": "general", "steps": [{"at": "x:3", "after_ms": 0, "tiers": [1]}]}
+    policy = {"at": "x:1", "name": "support", "letter": "S", "queues": [queue]}
+    assert decode(wire.encode(policy)).queues[0].promise is None
+    queue["promise"] = promise
+    with pytest.raises(ValueError, match="promise"):
+        decode(wire.encode(policy))
+
+
+@pytest.mark.parametrize("text", ["", "S", "S-!", "ÅÄÖ"])
+def test_what_has_no_check_character_is_no_number(text: str) -> None:
+    assert is_valid(text) is False
+
+
+def test_who_puts_nothing_aside_has_nothing_aside() -> None:
+    router = Router()
+    assert [agent["aside"] for agent in views.agents(router.world)] == [[]] * 4
+
+
+def test_what_is_matched_one_by_one_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vaxel_router.core.cycle.LOOKS_MAX", 3)
+    windowed = ROUTING.replace("    queues:", "    match: {window: 2s}\n    queues:")
+    router = Router(re.sub(r"sticky_wait: 1h", "sticky_wait: 0s", windowed))
+    for number in range(3):
+        router.contact(f"c{number}", queue="general")
+    made = router.wait(2_000)
+    window = router.last("switch.changed").data["window"]
+    assert window["matched"] == types(made).count("offer.made") == 3
