@@ -52,3 +52,10 @@ def test_the_score_has_its_interval(killed: int, count: int, low: float, high: f
 def test_the_same_seed_draws_the_same() -> None:
     drawn = [mutants.drawn("core/complaints", 5, seed) for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_survivors_are_named_and_counted_as_what_was_not_noticed() -> None:
+    verdicts = [mutants.Verdict("core/a.py", 3, "a -> b", killed, 1.0) for killed in (True, False)]
+    told = mutants.score(verdicts)
+    assert (told["n"], told["violations"]) == (2, 1)
+    assert told["figures"] == {"killed": "50.0% (95 %: 9.5% to 90.5%)", "survived": "core/a.py:3"}
