@@ -2,7 +2,7 @@
 
 The policy names the queues that are a complaint's stages, in order. A case whose work comes into
 one is a complaint at that stage, and never at an earlier one again. Whoever had it before the
-stage began is kept from it, as ISO 10002:2018 (5.2.5, objectivity) and the rules of most
+stage began is kept from it, as ISO 10002:2018 (objectivity) and the rules of most
 regulators ask of a review. It isn't resolved before a reply of the stage was sent that its writer
 called the explanation; one that can't be delivered was none.
 """
