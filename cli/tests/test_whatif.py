@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from policy_kit import deployment
 from whatif_history import BEGIN_MS, Days, drawn
@@ -73,6 +73,7 @@ def test_golden_histories_come_out_as_recorded(folder: Path) -> None:
     st.integers(1, 12),
     st.booleans(),
 )
+@example(4952, "all", 10, True)  # a complaint that none of the recorded endings could end
 def test_whoever_is_there_everything_is_still_accounted_for(
     seed: int, group: str, count: int, late: bool
 ) -> None:

@@ -32,6 +32,7 @@ _LEFT_OUT = {
     "input_missing": "decisions whose input isn't in the export",
     "pool_unknown": "pools that the other policy hasn't: they keep their own",
     "message_gone": "contacts whose message is gone: queue and skills as the rules of then said",
+    "no_end_possible": "works that end like none of those like them could: they stay in hand",
     "no_end_known": "works without any like them that ended: they stay in hand",
     "otherwise": "left out, since the case stood otherwise",
     "refused": "refused here",

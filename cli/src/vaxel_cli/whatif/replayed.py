@@ -36,6 +36,8 @@ from vaxel_shared.version import ENGINE
 
 LAST = 1 << 60
 """Behind all recorded acts of an instant."""
+ENDINGS_MAX = 5
+"""So many more ways to end a work are tried where the router refuses the first."""
 ANSWERS_MIN = 5
 """Answers of an agent's own from which the usual one is drawn; with fewer, the pool's."""
 _SHIFTED = ("wake_ms", "until_ms", "retry_at_ms", "since_ms", "begin_ms", "received_at_ms")
@@ -329,15 +331,16 @@ class Replay:
             self._finish(made, matter, place, 0)
 
     def _finish(
-        self, made: wire.Decision, matter: str, place: int, late_ms: int, *, known: bool = False
-    ) -> None:
+        self, made: wire.Decision, matter: str, place: int, late_ms: int, *, known: bool = False,
+        tried: int = 0,
+    ) -> None:  # fmt: skip
         """As whoever ended it, from this stint on; where nobody did, as such work usually is."""
         stints = self._story.stints.get(matter, [])
         for number in range(place, len(stints)):
             if stints[number].ends is not None:
                 self._play(made, matter, number, exact=False, late_ms=late_ms)
                 return
-        self._draw(made, matter, late_ms, known=known)
+        self._draw(made, matter, late_ms, known=known, tried=tried)
 
     def _play(
         self, made: wire.Decision, matter: str, place: int, *, exact: bool, late_ms: int = 0
@@ -356,11 +359,19 @@ class Replay:
             self._at(at_ms, rank, self._does(made, playing, stint, act, ends=ends, late=late))
 
     def _draw(
-        self, made: wire.Decision, matter: str, least_ms: int, *, known: bool = False
-    ) -> None:
-        """As such work usually is, but not before ``least_ms``; ``known``: it didn't end then."""
+        self, made: wire.Decision, matter: str, least_ms: int, *, known: bool = False,
+        tried: int = 0,
+    ) -> None:  # fmt: skip
+        """As such work usually is, but not before ``least_ms``; ``known``: it didn't end then.
+
+        ``tried``: so many ways were refused.
+        """
+        if tried > ENDINGS_MAX:
+            self.left_out["no_end_possible"] += 1
+            return
         queue = self._pool(made.pool).works[str(made.work_id)].queue
-        stint = self._endings.draw(made.pool, queue, str(made.work_id), least_ms)
+        key = f"{made.work_id}~{tried}" if tried else str(made.work_id)
+        stint = self._endings.draw(made.pool, queue, key, least_ms)
         if stint is None or stint.ends is None:
             self.left_out["no_end_known"] += not known
             return
@@ -371,11 +382,12 @@ class Replay:
         self._playing.setdefault(str(made.work_id), playing)
         at_ms = made.at_ms + max(stint.took_ms or 0, least_ms)
         act = stint.acts[stint.ends]
-        self._at(at_ms, LAST, self._does(made, playing, stint, act, ends=True, late=False))
+        does = self._does(made, playing, stint, act, ends=True, late=False, tried=tried)
+        self._at(at_ms, LAST, does)
 
     def _does(
         self, made: wire.Decision, playing: Playing, stint: Stint, act: Act, *, ends: bool,
-        late: bool,
+        late: bool, tried: int = 0,
     ) -> Callable[[int], None]:  # fmt: skip
         def happen(now_ms: int) -> None:
             pool = self._pool(playing.pool)
@@ -402,7 +414,7 @@ class Replay:
             if ends and not done:  # it can't be ended like that here
                 self._progress[playing.matter] = before
                 at = msgspec.structs.replace(made, at_ms=now_ms)
-                self._finish(at, playing.matter, playing.after, 0)
+                self._finish(at, playing.matter, playing.after, 0, tried=tried + 1)
 
         return happen
 
