@@ -186,6 +186,16 @@ CASES = [
         id="a queue that nothing leads to",
     ),
     pytest.param(
+        {"routing": [("set: {queue: billing}", "set: {queue: general}"), ("wrap_up: 30s", "wrap_up: 30s\n    quality: {percent: 5, queue: billing}")]},
+        [],
+        id="a queue in which cases are looked at again",
+    ),
+    pytest.param(
+        {"routing": [("set: {queue: billing}", "set: {queue: general}"), ("wrap_up: 30s", "wrap_up: 30s\n    complaints: {stages: [general, billing]}")]},
+        [],
+        id="a later stage of complaints",
+    ),
+    pytest.param(
         {"channels": [("channel: chat, pool: support, queue: general", "channel: chat, pool: support, queue: automatic")]},
         [("warning", "account_automatic", "channel: chat")],
         id="an account whose customers get no answer",

@@ -237,6 +237,10 @@ def _reached(deck: Deck, seat: Seat, index: int, queue: Queue) -> Iterator[Findi
     accounts = {name for name, _ in seat.defaults}
     named = {rule.set.queue for rule in deck.loaded.routing.rules}
     named |= {to for other in seat.pool.queues for _, to in detours(other)}
+    if seat.pool.quality is not None:
+        named.add(seat.pool.quality.queue)
+    if seat.pool.complaints is not None:  # the first stage is reached as any queue is
+        named |= {*seat.pool.complaints.stages[1:]}
     first = next((item.name for item in seat.pool.queues if item.automatic), None)
     if queue.name not in accounts | named and queue.name != first:
         text = f"no account and no rule leads to queue {queue.name!r}: only a transfer does; name "
