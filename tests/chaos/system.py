@@ -37,6 +37,10 @@ SECOND_OFFSET = 500
 """The own port of a second one of a service is this far above the first one's."""
 
 
+SINK_MAILS_MAX = 1_000_000
+"""The judge reads every mail that left, however long the run was."""
+
+
 class System:
     """``vaxel up`` in a folder of its own; ``environment`` is added to what it is told."""
 
@@ -51,8 +55,11 @@ class System:
         self.data_dir = folder / "data"
         self.config = config
         self.port_offset = port_offset
-        sink = str(PORTS["sink-smtp"] + port_offset)
-        self.environment = {**os.environ, "VAXEL_TEST_SINK_PORT": sink, **(environment or {})}
+        told = {
+            "VAXEL_TEST_SINK_PORT": str(PORTS["sink-smtp"] + port_offset),
+            "VAXEL_SINK_MAILS_MAX": str(SINK_MAILS_MAX),
+        }
+        self.environment = {**os.environ, **told, **(environment or {})}
         self._log = (folder / "up.log").open("a")
         self._process: subprocess.Popen[bytes] | None = None
         self._seconds: list[subprocess.Popen[bytes]] = []
