@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,7 +56,32 @@ def test_the_same_seed_draws_the_same() -> None:
 
 
 def test_survivors_are_named_and_counted_as_what_was_not_noticed() -> None:
-    verdicts = [mutants.Verdict("core/a.py", 3, "a -> b", killed, 1.0) for killed in (True, False)]
-    told = mutants.score(verdicts)
-    assert (told["n"], told["violations"]) == (2, 1)
-    assert told["figures"] == {"killed": "50.0% (95 %: 9.5% to 90.5%)", "survived": "core/a.py:3"}
+    states = (mutants.KILLED, mutants.SURVIVED, mutants.ENDLESS, mutants.KILLED)
+    told = mutants.score([mutants.Verdict("core/a.py", 3, "a -> b", one, 1.0) for one in states])
+    assert (told["n"], told["violations"]) == (4, 1)
+    assert told["figures"] == {
+        "killed": "75.0% (95 %: 30.1% to 95.4%)",
+        "of these by an endless loop": 1,
+        "survived": "core/a.py:3",
+    }
+
+
+def test_a_mutant_that_a_test_notices_is_told_from_one_that_never_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "src" / "vaxel_router"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("ONE = 1\n")
+    test = tmp_path / "test_one.py"
+    test.write_text("import vaxel_router\n\n\ndef test_one():\n    assert vaxel_router.ONE == 1\n")
+    monkeypatch.setattr(mutants, "PACKAGE", package)
+    monkeypatch.setattr(mutants, "ROOT", tmp_path)
+    monkeypatch.setattr(mutants, "tests_for", lambda file: [str(test)])
+    limit_s = mutants.limit_of(2)
+    assert limit_s is not None
+    sources = {"ONE = 1.0": "SURVIVED", "ONE = 2": "killed", "while True:\n    pass": "endless"}
+    for source, state in sources.items():
+        one = mutants.Mutant("__init__.py", 1, source, source + "\n")
+        assert mutants.judge(one, max(limit_s, 5.0)).state == state
+    (package / "__init__.py").write_text("ONE = 2\n")
+    assert mutants.limit_of(1) is None

@@ -221,3 +221,20 @@ def test_an_agent_who_was_first_of_one_class_may_become_first_of_another_before_
             matcher.touch("y", 7)
             assert matcher.choose_for(Asks("chat", (1,), (), ()), now=chance) == "x"
             matcher.touch("y", 1)
+
+
+def test_what_a_crew_keeps_is_bounded_by_its_members_though_nobody_asks_for_days() -> None:
+    matcher = Matcher()
+    profile = Profile(1, (), (), (("chat", 1, 2),), capacity=2)
+    matcher.join("x", profile, idle=0)
+    matcher.join("y", profile, idle=1)
+    by_load = Asks("chat", (1,), (), (), extra=Extra(choice="least_loaded"))
+    assert matcher.choose_for(by_load, now=0) == "x"  # now that order is kept as well
+    for idle in range(2, 10_000):
+        matcher.touch("xy"[idle % 2], idle)
+    crew = matcher.seats["x"].crew
+    assert matcher.seats["y"].crew is crew
+    assert len(crew.heap) < 100
+    assert all(len(heap) < 100 for heap in crew.orders.values())
+    assert matcher.choose_for(by_load, now=0) == "x"
+    assert matcher.choose_for(Asks("chat", (1,), (), ()), now=0) == "x"

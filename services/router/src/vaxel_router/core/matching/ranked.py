@@ -167,7 +167,7 @@ def _first(
 def _heap(team: Agents, crew: Crew, choice: str) -> list[tuple[Key, str]]:
     """A crew's members by the key of a choice: made when it is first asked for, and then kept."""
     heap = crew.orders.get(choice)
-    if heap is None or len(heap) > 2 * crew.size + SLACK:
+    if heap is None:
         members = (team.seats[name] for name in crew.of.members)
         key_of = KEYS[choice]
         heap = [(key_of(seat), seat.id) for seat in members if seat.crew is crew]
@@ -192,5 +192,8 @@ def first_some(team: Agents, crew: Crew, choice: str, count: int) -> list[str]:
 
 def note(crew: Crew, seat: Seat) -> None:
     """A member came, or another key is its now: the kept orders learn of it."""
-    for choice, heap in crew.orders.items():
-        heappush(heap, (KEYS[choice](seat), seat.id))
+    for choice, heap in list(crew.orders.items()):
+        if len(heap) > 2 * crew.size + SLACK:
+            del crew.orders[choice]  # mostly the dead: made again when it is asked for
+        else:
+            heappush(heap, (KEYS[choice](seat), seat.id))

@@ -180,9 +180,15 @@ class Team:
             self._go(seat, crew)
         if crew.open:
             heappush(crew.heap, (seat.idle, seat.id))
+            if len(crew.heap) > 2 * crew.size + SLACK:
+                self._trim(crew)  # here, not where it is read: nobody may ask for days
             self._unsettled.add(crew)
             if crew.orders:
                 ranked.note(crew, seat)
+
+    def _trim(self, crew: Crew) -> None:
+        crew.heap[:] = {entry for entry in crew.heap if self._stands(crew, entry)}
+        heapify(crew.heap)
 
     def _crew(self, seat: Seat) -> Crew:
         brought = seat.brought
@@ -233,9 +239,6 @@ class Team:
     def _settle_crew(self, crew: Crew) -> None:
         """Throw dead entries off the top, and say what the crew begins with."""
         heap, seats = crew.heap, self.seats
-        if len(heap) > 2 * crew.size + SLACK:
-            heap[:] = {entry for entry in heap if self._stands(crew, entry)}
-            heapify(heap)
         while heap:
             idle, agent_id = heap[0]
             seat = seats.get(agent_id)
