@@ -18,7 +18,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,12 +27,13 @@ if not __package__:  # run as a script: this file isn't the package that is call
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from chaos import outcome, record
-from chaos.checker import Verdict, check
+from chaos.checker import Verdict
 from chaos.faults import Torment
 from chaos.kills import Kills
 from chaos.load import Agents, Load
 from chaos.promises import Promise
 from chaos.rolling import Rolling
+from chaos.shown import Shown, get_json
 from chaos.system import ROOT, NetworkedSystem, System, wait_for
 
 __all__ = ["ROOT", "System", "run", "wait_for"]
@@ -41,8 +41,6 @@ __all__ = ["ROOT", "System", "run", "wait_for"]
 DRAIN_S_MAX = 60
 JUDGE_S_MAX = 90
 SUMMARY_S = 5
-DETAILS = 40
-"""Cases of which works and offers are compared as well."""
 WAITING_MAX = 120
 """While more than this waits, nobody new comes: the machine is what it is."""
 WAYS = ("email", "chat", "email", "webhook")
@@ -206,7 +204,7 @@ class Run:
         run = self.system.run
         url = f"{run['services']['register']['url']}/api/v1/queues"
         try:
-            queues = _get(url, run["tokens"]["admin"], 3)["items"]
+            queues = get_json(url, run["tokens"]["admin"], 3)["items"]
         except (OSError, ValueError):
             return False
         return sum(one["waiting"] + one["offered"] for one in queues) > WAITING_MAX
@@ -227,16 +225,18 @@ class Run:
         """Wait until all that was acknowledged is decided and shown, then say what is wrong."""
         deadline = time.monotonic() + self.plan.judge_s
         export = None
+        shown = Shown(self.system.run)
         while True:
             if export is not None:
                 shutil.rmtree(export.parent)
             export = Path(tempfile.mkdtemp(prefix="export-", dir=self.folder)) / "log"
             now_ms = int(time.time() * 1000)
             before = {path.name for path in (self.system.data_dir / "sink").glob("*.eml")}
+            shown.before()
             done = self.system.vaxel("log", "export", "--to", str(export))
             late = time.monotonic() > deadline
             if done.returncode == 0:
-                verdict = self._check(export, now_ms, before)
+                verdict = self._check(export, now_ms, before, shown)
                 if late or not verdict.wrong:
                     break
                 say(f"not yet: {', '.join(verdict.wrong)}")
@@ -248,12 +248,8 @@ class Run:
             verdict.broken_chain.append(f"replay: {replayed.stdout[-500:]}{replayed.stderr[-500:]}")
         return verdict
 
-    def _check(self, export: Path, now_ms: int, before: set[str]) -> Verdict:
-        try:
-            shown = shown_cases(self.system.run)
-        except OSError as error:
-            shown = [{"number": f"the register doesn't answer ({error})"}]
-        return check(
+    def _check(self, export: Path, now_ms: int, before: set[str], shown: Shown) -> Verdict:
+        return shown.judged(
             export,
             self.journal,
             faults=self.faults,
@@ -261,33 +257,8 @@ class Run:
             promise=PROMISE,
             mails=self.system.data_dir / "sink",
             mails_before=before,
-            shown=shown,
             now_ms=now_ms,
         )
-
-
-def shown_cases(run: dict[str, Any]) -> list[dict[str, Any]]:
-    """All cases as the register shows them; of the newest also works and offers."""
-    base = f"{run['services']['register']['url']}/api/v1"
-    found: list[dict[str, Any]] = []
-    cursor = ""
-    while True:
-        page = _get(f"{base}/cases?limit=100{cursor}", run["tokens"]["admin"])
-        found += page["items"]
-        if page["next"] is None:
-            break
-        cursor = f"&cursor={page['next']}"
-    for item in found[:DETAILS]:
-        detail = _get(f"{base}/cases/{item['number']}", run["tokens"]["admin"])
-        for name in ("works", "offers"):
-            item[name] = {one["id"]: one["state"] for one in detail[name]}
-    return found
-
-
-def _get(url: str, token: str, timeout_s: float = 10) -> Any:
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=timeout_s) as answer:
-        return json.load(answer)
 
 
 def run(folder: Path, plan: Plan) -> Verdict:

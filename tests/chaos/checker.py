@@ -18,7 +18,7 @@ import json
 import struct
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from email.parser import BytesHeaderParser
 from pathlib import Path
@@ -375,8 +375,8 @@ class Check:
         said = str(uuid5(NAMESPACE, f"interaction\x1foutbound\x1f{effect}"))
         return channel == "chat" and said in self._said
 
-    def register(self, shown: list[Json]) -> None:
-        """Hold the cases, as the register shows them, against the fold."""
+    def register(self, shown: list[Json], moving: Collection[str] = ()) -> None:
+        """Hold the cases, as the register shows them, against the fold; but for those moving."""
         verdict, cases = self.verdict, self.cases
         by_number = {item["number"]: item for item in shown}
         verdict.compared_cases = len(by_number)
@@ -386,9 +386,11 @@ class Check:
             if item is not None and "works" in item:
                 ours |= {"works": cases.works[case], "offers": cases.offers[case]}
             theirs = None if item is None else {name: item[name] for name in ours}
-            if theirs != ours:
+            if theirs != ours and number not in moving:
                 verdict.register_differs.append(f"{number}: log {ours}, register {theirs}")
-        verdict.register_differs += [f"{number}: not in the log" for number in by_number]
+        verdict.register_differs += [
+            f"{number}: not in the log" for number in by_number if number not in moving
+        ]
 
 
 def check(
@@ -401,6 +403,7 @@ def check(
     mails: Path | None = None,
     mails_before: set[str] | None = None,
     shown: list[Json] | None = None,
+    moving: Collection[str] = (),
     now_ms: int | None = None,
 ) -> Verdict:
     """Judge an exported log; ``now_ms`` is when it was exported, if open offers may be judged."""
@@ -416,7 +419,7 @@ def check(
     if mails is not None:
         one.mails_out(mails, mails_before)
     if shown is not None:
-        one.register(shown)
+        one.register(shown, moving)
     if now_ms is not None:
         one.verdict.missed_timers += one.timers.missed(now_ms, LATE_MS_MAX)
     one.verdict.deadletters = sum(1 for _ in read_topic(folder, "vaxel.deadletters"))

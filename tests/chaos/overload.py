@@ -27,9 +27,10 @@ if not __package__:  # run as a script: this file isn't the package that is call
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from chaos import record
-from chaos.chaos import ROOT, shown_cases
+from chaos.chaos import ROOT
 from chaos.checker import Verdict, check, read_lines, read_topic
 from chaos.overload_watch import WARM_UP, Growth, Sample, Watch, growth, metric
+from chaos.shown import shown_cases
 from chaos.system import System
 
 SENDER = Path(__file__).with_name("overload_sender.py")

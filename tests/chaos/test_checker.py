@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from chaos.checker import HEADER, LATE_MS_MAX, Verdict, check
 from chaos.recovery import Recovery
+from chaos.shown import Shown
 
 from vaxel_shared.ids import effect_id, event_id
 
@@ -157,6 +158,21 @@ def test_the_register_must_show_the_fold(tmp_path: Path, shown: list[Json], diff
     journal = write(tmp_path / "log", history())
     verdict = check(tmp_path / "log", journal, shown=shown)
     assert len(verdict.register_differs) == differ
+
+
+def test_a_case_on_the_move_is_judged_when_it_is_at_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, elsewhere = write(tmp_path / "log", history()), SHOWN | {"agent": None}
+    looks = iter([elsewhere, SHOWN, elsewhere, elsewhere, SHOWN, SHOWN, SHOWN, elsewhere])
+    monkeypatch.setattr("chaos.shown.shown_cases", lambda run: [next(looks)])
+    shown, found = Shown({}), []
+    for _ in range(4):
+        shown.before()
+        found.append(shown.judged(tmp_path / "log", journal).register_differs)
+    assert found[0] == ["S1: was never at rest"]
+    assert found[1][0].startswith("S1: log")
+    assert found[2:] == [[], []]
 
 
 def test_from_kill_to_decision_is_read_from_the_log() -> None:

@@ -26,12 +26,13 @@ if not __package__:  # run as a script: this file isn't the package that is call
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from chaos import record
-from chaos.chaos import impatient_config, shown_cases
-from chaos.checker import Verdict, check, read_lines
+from chaos.chaos import impatient_config
+from chaos.checker import Verdict, read_lines
 from chaos.cluster import BROKERS, CONTROLLER, Cluster, until
 from chaos.cluster_system import LEAN, ClusterSystem, disagreements
 from chaos.load import Agents, Load
 from chaos.recovery import describe
+from chaos.shown import Shown
 from chaos.three_brokers_account import Outcome, explain, figure, say
 from chaos.three_brokers_acks import RULE, leader_alone
 from chaos.three_brokers_unclean import Unclean
@@ -291,14 +292,16 @@ class Run:
         """Wait until all that was acknowledged is decided and shown, then say what is wrong."""
         deadline = time.monotonic() + self.plan.judge_s
         system, outcome = self.system, self.outcome
+        shown = Shown(system.run)
         while True:
             export = Path(tempfile.mkdtemp(prefix="export-", dir=system.folder)) / "log"
             now_ms = _now_ms()
             before = {path.name for path in (system.data_dir / "sink").glob("*.eml")}
+            shown.before()
             done = system.vaxel("log", "export", "--to", str(export))
             differ = []
             if done.returncode == 0:
-                outcome.verdict = self._check(export, now_ms, before)
+                outcome.verdict = self._check(export, now_ms, before, shown)
                 differ = [one for reader in self.readers for one in disagreements(export, reader)]
             else:
                 outcome.verdict = Verdict(broken_chain=[f"log export: {done.stderr.strip()}"])
@@ -323,18 +326,13 @@ class Run:
             ", ".join(f"{count} x {name}" for name, count in (+ends).items()) or "none"
         )
 
-    def _check(self, export: Path, now_ms: int, before: set[str]) -> Verdict:
-        try:
-            shown = shown_cases(self.system.run)
-        except OSError as error:
-            shown = [{"number": f"the register doesn't answer ({error})"}]
-        return check(
+    def _check(self, export: Path, now_ms: int, before: set[str], shown: Shown) -> Verdict:
+        return shown.judged(
             export,
             self.system.folder / "journal.jsonl",
             faults=self.faults,
             mails=self.system.data_dir / "sink",
             mails_before=before,
-            shown=shown,
             now_ms=now_ms,
         )
 
