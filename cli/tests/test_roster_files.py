@@ -50,7 +50,7 @@ agents:
   - {id: a01, name: A One, email: a01@agents.example, pool: support, role: senior, tier: 2, skills: {billing: 3},
      languages: {fi: 10}, capacity: 5, channels: {email: {cost: 1, max: 4, interrupted_by: [chat]}, chat: {cost: 2, max: 2}},
      present: true, max_offers: 2, auto_accept: [chat], backup: a02, shift: day, authority: 5000,
-     share: {most: 6, within: 90m}, occupancy: {most: 85, within: 2h}}
+     share: {most: 6, within: 90m}, occupancy: {most: 85, within: 2h}, queue_order: [returns, billing]}
 """
 
 

@@ -236,6 +236,10 @@ MISTAKES = [
         "roster.yaml:5: no pool 'cares' in routing.yaml; did you mean 'care'?",
     ),
     (
+        ("roster", "pool: care", "pool: care\n    queue_order: [generl]"),
+        "roster.yaml:6: no queue 'generl' in pool 'care'; did you mean 'general'?",
+    ),
+    (
         ("roster", "id: a2", "id: a1"),
         "roster.yaml:7: id 'a1' stands in line 2 already; change one",
     ),

@@ -175,7 +175,8 @@ def _profile(pool: Pool, agent: Agent) -> tuple[Any, ...]:
     skills, languages = tuple(agent.skills.items()), tuple(agent.languages)
     name = agent.id if agent.id in pool.named else ""
     yields = tuple((one, tuple(others)) for one, others in agent.yields.items())
-    return (agent.tier, skills, languages, channels, agent.capacity, name, yields)
+    order = tuple(agent.queue_order)
+    return (agent.tier, skills, languages, channels, agent.capacity, name, yields, order)
 
 
 def account(
@@ -218,6 +219,12 @@ def account(
 def _waiting(step: Step) -> list[Work]:
     waiting = [work for work in step.pool.works.values() if work.state == "queued"]
     return sorted(waiting, key=_place)
+
+
+def _waiting_for(step: Step, agent: Agent) -> list[Work]:
+    """The same in the order in which somebody takes it: some queues first, perhaps."""
+    queues = {name: place for place, name in enumerate(agent.queue_order)}
+    return sorted(_waiting(step), key=lambda work: queues.get(work.queue, len(queues)))
 
 
 def _place(work: Work) -> tuple[int, int, int]:
@@ -295,7 +302,7 @@ def _owed(step: Step, agent: Agent) -> Work | None:
     """What a full record kept from an agent goes first."""
     if f"match:{step.pool.name}:{agent.id}" not in step.world.state.timers:
         return None
-    for work in _waiting(step):
+    for work in _waiting_for(step, agent):
         spent = _rests(step.pool, work)
         if not spent and rules_out(step.pool, agent, work, step.now_ms) is None:
             return work
@@ -305,7 +312,7 @@ def _owed(step: Step, agent: Agent) -> Work | None:
 def _match_agent(step: Step, agent: Agent) -> None:
     if agent.presence != "available" or step.policy is None:
         return
-    for work in _waiting(step):
+    for work in _waiting_for(step, agent):
         spent = work.state != "queued" or _rests(step.pool, work)
         if spent or rules_out(step.pool, agent, work, step.now_ms) is not None:
             continue

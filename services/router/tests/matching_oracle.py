@@ -128,7 +128,11 @@ class Oracle:
             for thing in self.things.values()
             if name in self.people and self.rules_out(name, thing, now) is None
         ]
-        return min(mine, key=lambda thing: thing.key).id if mine else None
+        if not mine:
+            return None
+        order = self.people[name].profile.order
+        places = {kind: place for place, kind in enumerate(order)}
+        return min(mine, key=lambda one: (places.get(one.asks.kind, 99), one.key)).id
 
     def codes(self, item_id: str, now: int) -> dict[str, int]:
         """How many each predicate rules out first, and how many none ("")."""

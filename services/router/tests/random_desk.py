@@ -295,6 +295,7 @@ class Traffic:
             **({"share": {"most": 2, "within_ms": 900_000}} if draw.random() < 0.2 else {}),
             **({"occupancy": {"most": 60, "within_ms": 900_000}} if draw.random() < 0.2 else {}),
             **({"backup": draw.choice(self.names)} if draw.random() < 0.3 else {}),
+            **({"queue_order": draw.sample(QUEUES, 2)} if draw.random() < 0.3 else {}),
         }
 
     def _policy(self) -> str:

@@ -10,6 +10,7 @@ from matching_oracle import Oracle, Person, Thing
 from vaxel_router.core.matching import Account, Asks, Extra, Matcher, Profile
 
 CHANNELS = ("chat", "email")
+KINDS = ("", "calm", "loud")
 SKILLS = ("billing", "returns", "technical")
 LANGUAGES = ("en", "fi")
 NAMED = ("a0", "a1", "a4")
@@ -45,6 +46,7 @@ class Pair:
             tuple((name, draw.randint(1, 2), draw.randint(0, 3)) for name in some),
             draw.randint(0, 4),
             yields=(("email", ("chat",)),) if len(some) == 2 and draw.random() < 0.4 else (),
+            order=tuple(draw.sample(KINDS, draw.randint(1, 3))) if draw.random() < 0.3 else (),
         )
 
     def _asks(self) -> Asks:
@@ -54,6 +56,7 @@ class Pair:
             tuple(sorted(draw.sample((1, 2, 3), draw.randint(1, 3)))),
             tuple((name, draw.randint(1, 3)) for name in SKILLS if draw.random() < 0.25),
             tuple(tag for tag in LANGUAGES if draw.random() < 0.4),
+            draw.choice(KINDS),
             extra=draw.choice((None, self._extra())),
         )
 

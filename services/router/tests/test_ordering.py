@@ -264,3 +264,52 @@ def test_no_priority_and_no_promise_beats_the_bound(
 
     first, second = data.draw(st.permutations(queues))
     assert key(first, low, since_ms, 2) < key(second, high, later_ms, 1)
+
+
+def ordered_roster(queue_order: str) -> str:
+    return ROSTER.replace("present: true}", f"queue_order: {queue_order}, present: true}}")
+
+
+def test_whoever_has_an_order_of_queues_takes_first_what_waits_in_the_first() -> None:
+    router = a_router()
+    router.roster(ordered_roster("[mails, chats]"))
+    for name, queue in (("bill", "billing"), ("chat", "chats"), ("old", "mails"), ("new", "mails")):
+        router.wait(MINUTE)
+        arrives(router, name, queue=queue, priority=9 if queue == "billing" else 0)
+    assert served(router) == "old"
+    explain = router.last("offer.made").data["explain"]
+    assert explain["queue_order"] == ["mails", "chats"]
+    assert [served(router) for _ in range(3)] == ["new", "chat", "bill"]
+    router.replay()
+
+
+def test_an_order_of_queues_may_come_and_go_while_work_waits() -> None:
+    router = a_router()
+    for name, queue in (("bill", "billing"), ("mail", "mails"), ("other", "mails")):
+        arrives(router, name, queue=queue)
+    router.roster(ordered_roster("[mails]"))
+    assert served(router) == "mail"
+    router.roster(ROSTER)
+    assert served(router) == "bill"
+    assert "queue_order" not in router.last("offer.made").data["explain"]
+
+
+def test_what_is_kept_for_somebody_with_an_order_of_queues_stands_in_it_too() -> None:
+    router = a_router()
+    router.roster(ordered_roster("[mails]"))
+    case = router.case()
+    arrives(router, "mail", queue="mails")
+    router.reply(case, status="waiting_customer")
+    router.accept()
+    arrives(router, "other", queue="mails")
+    router.contact("again", conversation="in-hand")  # kept for a01, who answered last
+    assert router.pool().works[router.pool().cases[case.id].work_id or ""].prefer_agent == "a01"
+    assert [served(router), served(router)] == ["other", "again"]
+
+
+def test_an_order_of_too_many_queues_is_none() -> None:
+    router = a_router()
+    profile = {"id": "a01", "queue_order": [f"q{number}" for number in range(51)]}
+    data = {"source": "file", "version": "v", "directory_ref": "d", "directory_sha256": "0"}
+    (refused,) = router.send("roster.set", data=data | {"agents": [profile]})
+    assert refused.data["code"] == "invalid_data"

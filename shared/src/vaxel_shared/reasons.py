@@ -7,7 +7,7 @@ newer engine. Pure; the console translates these texts, the command line shows t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vaxel_shared.contracts.cloudevents import iso_ms
@@ -125,6 +125,11 @@ def window(told: Mapping[str, Any], alone: str | None = None) -> str:
     how = f"perhaps {gap} more could have been served" if gap else "the best there is"
     by_itself = f"; by itself it would have gone to {alone}" if alone else ""
     return f"matched together, {served}: {how}{by_itself}"
+
+
+def queue_order(names: Sequence[str]) -> str:
+    """In which order the winner takes work that waits."""
+    return f"takes what waits in {', then '.join(names)} before all else"
 
 
 def refusal(code: str, params: Mapping[str, Any] | None = None) -> str:

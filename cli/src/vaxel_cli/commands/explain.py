@@ -116,6 +116,8 @@ def _show_explain(explain: dict[str, Any]) -> None:
         terms = "; ".join(term["text"] for term in explain["terms"])
         tie = explain["tie_break"]
         out.print(f"     chosen by {escape(terms)}" + (f"; tie broken by {tie}" if tie else ""))
+    if "queue_order" in explain:
+        out.print(f"     {escape(explain['queue_order']['text'])}")
     if "window" in explain:
         out.print(f"     {escape(explain['window']['text'])}")
 

@@ -103,6 +103,8 @@ def explained(explain: Data, names: Names) -> Data:
             {**term, "text": reasons.term(term["code"], term["value"])} for term in explain["terms"]
         ]
         told["tie_break"] = explain.get("tie_break")
+    if (order := explain.get("queue_order")) is not None:
+        told["queue_order"] = {"queues": order, "text": reasons.queue_order(order)}
     if (window := explain.get("window")) is not None:
         alone = person(window.get("alone"), names)
         text = reasons.window(window, called(alone) if alone is not None else None)

@@ -19,7 +19,7 @@ from vaxel_shared.config.schema import duration
 COLUMNS = (
     "id", "name", "email", "pool", "role", "tier", "skills", "languages", "capacity", "channels",
     "present", "max_offers", "auto_accept", "backup", "shift", "authority",
-    "share", "occupancy",
+    "share", "occupancy", "queue_order",
 )  # fmt: skip
 REQUIRED = ("id", "name", "email", "pool", "languages")
 _YES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
@@ -37,7 +37,7 @@ def write(agents: list[Agent]) -> str:
             " ".join(_channel(name, item) for name, item in agent.channels.items()),
             str(agent.present).lower(), agent.max_offers, " ".join(agent.auto_accept),
             agent.backup, agent.shift, agent.authority,
-            _within(agent.share), _within(agent.occupancy),
+            _within(agent.share), _within(agent.occupancy), " ".join(agent.queue_order),
         ])  # fmt: skip
     return text.getvalue()
 
@@ -157,5 +157,6 @@ _CELLS: dict[str, Callable[[str], Any]] = {
     "share": _limit,
     "occupancy": _limit,
     "auto_accept": str.split,
+    "queue_order": str.split,
 }
 """How a cell is read, by its column; the others are text."""

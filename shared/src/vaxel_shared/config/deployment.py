@@ -228,7 +228,7 @@ def policy_blob(loaded: Deployment, pool: Pool) -> bytes:
 
 
 def _check_agents(loaded: Deployment) -> list[Problem]:
-    """Agents whose pool doesn't exist, or whose backup isn't in it."""
+    """Agents whose pool doesn't exist, or whose backup or queue isn't in it."""
     document = loaded.documents["roster"]
     pools = [pool.name for pool in loaded.routing.pools]
     teams = {pool: [agent.id for agent in loaded.roster.of_pool(pool)] for pool in pools}
@@ -251,9 +251,20 @@ def _check_agents(loaded: Deployment) -> list[Problem]:
         for index, agent in enumerate(loaded.roster.agents)
         if agent.shift is not None and agent.shift not in calendars
     ]
+    queues = {pool.name: [queue.name for queue in pool.queues] for pool in loaded.routing.pools}
+    nowhere = [
+        document.problem(
+            ("agents", index, "queue_order"),
+            f"no queue {name!r} in pool {agent.pool!r}; {hint(name, queues[agent.pool])}",
+        )
+        for index, agent in enumerate(loaded.roster.agents)
+        for name in agent.queue_order
+        if name not in queues.get(agent.pool, [name])
+    ]
     return (
         alone
         + timeless
+        + nowhere
         + [
             document.problem(
                 ("agents", index, "pool"),

@@ -72,6 +72,8 @@ class Agent(Located):
     """Like `{most: 6, within: 1h}`: so many works are given out in that time, and no more."""
     occupancy: Occupancy | None = None
     """Like `{most: 85, within: 2h}`: work in hand for so many percent of any two hours at most."""
+    queue_order: list[str] = Field(default_factory=list, max_length=50)
+    """Queues whose work the agent takes before that of others, the first of them first."""
 
     @model_validator(mode="after")
     def _interrupts(self) -> Agent:
@@ -122,6 +124,7 @@ class Agent(Located):
             if self.occupancy is not None
             else None,
             authority=self.authority,
+            queue_order=self.queue_order or None,
         )
 
 

@@ -294,6 +294,8 @@ class AgentProfile(Contract):
     occupancy: Occupancy | None = None
     authority: int | None = None
     """What the agent may grant, in the deployment's smallest unit; left out, nothing."""
+    queue_order: list[str] | None = None
+    """Queues whose work the agent takes before that of others, the first of them first."""
 
 
 class RosterSet(Contract):

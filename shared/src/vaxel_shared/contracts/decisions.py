@@ -92,6 +92,8 @@ class Explain(Contract):
     step: Rule | None = None
     window: Window | None = None
     """It was matched together with what a window collected."""
+    queue_order: list[str] | None = None
+    """Queues whose work this agent takes before that of others, the first of them first."""
 
 
 class PolicyAdopted(Contract):

@@ -153,6 +153,7 @@ export function explain(one, app) {
     found.push(fields([[t("why.won"), h("ul", null, one.terms.map((term) =>
       h("li", null, code("term", term.code), ": ", parameter(term.code, term.value))))]]));
   }
+  if (one.queue_order) found.push(fields([[t("why.order"), one.queue_order.join(", ")]]));
   if (one.tie_break) found.push(fields([[t("why.tie"), code("tie", one.tie_break)]]));
   return found;
 }

@@ -50,6 +50,8 @@ def own_reasons(value: Any, agent_id: str) -> Any:
         shown = {name: own_reasons(item, agent_id) for name, item in value.items()}
         if isinstance(value.get("window"), dict) and value["window"].get("alone") != agent_id:
             shown["window"].pop("alone", None)
+        if value.get("agent_id") != agent_id and isinstance(value.get("explain"), dict):
+            shown["explain"].pop("queue_order", None)
         if isinstance(value.get("rejected"), list):
             shown["rejected"] = [
                 item

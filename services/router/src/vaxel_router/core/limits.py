@@ -80,6 +80,9 @@ SHARE_MS_MAX = 31 * 86_400_000
 OCCUPANCY_MS_MIN, OCCUPANCY_MS_MAX = 60_000, 86_400_000
 """The window of an agent's occupancy: less is a pause after each work, more is a share."""
 
+QUEUE_ORDER_MAX = 50
+"""So many queues may stand in an agent's own order."""
+
 SPANS_MAX = 100
 """Spans of work that are told apart within it: they stand in every snapshot."""
 

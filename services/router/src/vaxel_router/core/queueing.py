@@ -26,6 +26,9 @@ from vaxel_router.core.windows import collects_for, collects_from, is_open
 from vaxel_router.core.written.common import MORE_WAITS
 from vaxel_shared import ids
 
+OF_THE_BEST = ("terms", "tie_break", "queue_order")
+"""What an offer's account says of the best alone."""
+
 
 def queue_work(
     step: Step,
@@ -230,6 +233,8 @@ def give(
     step: Step, work: Work, agent: Agent, explain: dict[str, Any], others: list[Agent]
 ) -> None:
     """Let an agent have the work, or be asked; ``others`` are asked beside, in their order."""
+    if agent.queue_order:
+        explain |= {"queue_order": agent.queue_order}
     if _is_taken_at_once(step, work, agent):
         step.emit(
             "work.assigned",
@@ -244,7 +249,7 @@ def give(
         )
         return
     _ask(step, work, agent, explain)
-    beside = {key: value for key, value in explain.items() if key not in ("terms", "tie_break")}
+    beside = {key: value for key, value in explain.items() if key not in OF_THE_BEST}
     for other in others:
         _ask(step, work, other, beside)
 

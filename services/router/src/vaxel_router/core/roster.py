@@ -14,6 +14,7 @@ from vaxel_router.core.limits import (
     CAPACITY_MAX,
     OCCUPANCY_MS_MAX,
     OCCUPANCY_MS_MIN,
+    QUEUE_ORDER_MAX,
     SHARE_MS_MAX,
 )
 from vaxel_router.core.presence import empty_hands
@@ -155,6 +156,7 @@ def _makes_sense(profile: dict[str, Any]) -> bool:
         <= OCCUPANCY_MS_MAX
         and all(0 <= item.get("max", 1) <= CAPACITY_MAX for item in channels)
         and all(name not in (item.get("interrupted_by") or []) for name, item in named)
+        and len(profile.get("queue_order") or []) <= QUEUE_ORDER_MAX
     )
 
 

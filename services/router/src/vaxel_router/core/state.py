@@ -80,6 +80,8 @@ class Agent(msgspec.Struct, gc=False, omit_defaults=True):
     """The cap is reached."""
     occupied_ms: int | None = None
     """When that changes."""
+    queue_order: list[str] = []
+    """Queues whose work the agent takes before that of others, the first of them first."""
 
     @property
     def standing(self) -> str:
@@ -426,7 +428,8 @@ def key_at(work: Work, place_ms: int | None) -> int:
 
 def asks_of(work: Work) -> Asks:
     """What a work asks for at its present step."""
-    return asks_for(work.channel, work.tiers, work.needs, work.speaks, work.wants)
+    asks = asks_for(work.channel, work.tiers, work.needs, work.speaks, work.wants)
+    return asks._replace(kind=work.queue)
 
 
 def asks_for(
@@ -451,6 +454,7 @@ def profile_of(agent: Agent, named: Collection[str] = ()) -> Profile:
         agent.capacity,
         agent.id if agent.id in named else "",
         tuple((name, tuple(others)) for name, others in agent.yields.items()),
+        tuple(agent.queue_order),
     )
 
 

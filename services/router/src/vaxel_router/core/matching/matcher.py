@@ -7,7 +7,6 @@ from heapq import heappop, heappush
 from typing import Any
 
 from vaxel_router.core.matching.classes import AVAILABLE, LOST, Asked, Item, Pile, Seat
-from vaxel_router.core.matching.heads import Row
 from vaxel_router.core.matching.shapes import Asks, Profile
 from vaxel_router.core.matching.table import MASK, SHIFTS
 from vaxel_router.core.matching.team import Draw, Rank, Team
@@ -233,17 +232,26 @@ class Matcher(Team):
         if seat is None or not seat.crew.open:
             return None
         best = self._next_plain(seat)
+        order = seat.brought.profile.order
         for channel, pile in seat.held.items():
             if pile.items and channel in seat.crew.open:
-                item = pile.first()
-                if item is not None and (best is None or self._order(item) < self._order(best)):
-                    best = item
+                # Items of several kinds are held together: one with an order looks at them all.
+                some = pile.items.values() if order else (pile.first(),)
+                for item in some:
+                    if item is not None and (
+                        best is None or self._order(item, seat) < self._order(best, seat)
+                    ):
+                        best = item
         return None if best is None else best.id
 
-    def _order(self, item: Item) -> Any:
-        if self._urgency is None:
-            return item.key
-        return self._urgency(item.asked.asks, item.key, self.now), item.key
+    def _order(self, item: Item, seat: Seat) -> Any:
+        """Where an item stands for somebody; the least goes first."""
+        asks = item.asked.asks
+        order: Any = item.key
+        if self._urgency is not None:
+            order = self._urgency(asks, item.key, self.now), item.key
+        profile = seat.brought.profile
+        return (profile.place_of(asks.kind), order) if profile.order else order
 
     def has_choice(self, agent_id: str) -> bool:
         """Whether there are two items that the agent may take now."""
@@ -258,7 +266,7 @@ class Matcher(Team):
 
     def _next_plain(self, seat: Seat) -> Item | None:
         """The first item of the classes that the seat's crew may take, and isn't barred from."""
-        asked = self._first_asked(seat.crew.row)
+        asked = self._first_asked(seat)
         if asked is None:
             return None
         item = asked.items[asked.heap[0]]
@@ -270,7 +278,7 @@ class Matcher(Team):
         """The same, where the first item is barred: it is lifted out of the way, and so on."""
         lifted: list[Item] = []
         found = None
-        while (asked := self._first_asked(seat.crew.row)) is not None:
+        while (asked := self._first_asked(seat)) is not None:
             item = asked.items[asked.heap[0]]
             if item.barred.get(seat.id, 0) <= self.now:
                 found = item
@@ -281,16 +289,16 @@ class Matcher(Team):
             self._file(item)
         return found
 
-    def _first_asked(self, row: Row) -> Asked | None:
-        heads = self.table.items
-        if self._urgency is None:
+    def _first_asked(self, seat: Seat) -> Asked | None:
+        heads, row = self.table.items, seat.crew.row
+        if self._urgency is None and not seat.brought.profile.order:
             index = heads.first(row)
             return None if index is None else self.table.asked_at[index]
         among = heads.among(row)
         if not among:
             return None
         some = [self.table.asked_at[index] for _, index in among]
-        return min(some, key=lambda asked: self._order(asked.items[asked.heap[0]]))
+        return min(some, key=lambda asked: self._order(asked.items[asked.heap[0]], seat))
 
     def choose(self, item_id: str, now: int = 0) -> str | None:
         """The agent who takes this item now: whom it prefers, else the least (rank, idle, id)."""

@@ -46,7 +46,7 @@ class Asks(NamedTuple):
     languages: tuple[str, ...] = ()
     """One of these; none: any."""
     kind: str = ""
-    """Keeps items apart that ask for the same; agents don't see it."""
+    """Keeps items apart that ask for the same; only :attr:`Profile.order` looks at it."""
     extra: Extra | None = None
     """What is rarely asked for; None: nothing of it."""
 
@@ -67,3 +67,9 @@ class Profile(NamedTuple):
     yields: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Channels whose items are put aside for those of others: name, and by what. What is put aside
     takes no capacity from what it is put aside for."""
+    order: tuple[str, ...] = ()
+    """Kinds whose items such an agent takes before all others, the first of them first."""
+
+    def place_of(self, kind: str) -> int:
+        """How soon items of a kind are taken; the least goes first."""
+        return self.order.index(kind) if kind in self.order else len(self.order)

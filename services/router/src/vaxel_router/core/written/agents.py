@@ -192,7 +192,7 @@ AUTHORITY = "authority"
 """The skill whose level is the amount that an agent may grant."""
 PROFILE = (
     "tier", "skills", "languages", "capacity", "channels", "present", "max_offers", "auto_accept",
-    "yields", "backup", "shift", "share", "occupancy",
+    "yields", "backup", "shift", "share", "occupancy", "queue_order",
 )  # fmt: skip
 """What a roster says of an agent; all else of it is what happened."""
 
@@ -224,6 +224,7 @@ def agent_of(profile: dict[str, Any]) -> Agent:
         shift=profile.get("shift"),
         share=(share["most"], share["within_ms"]) if (share := profile.get("share")) else None,
         occupancy=(cap["most"], cap["within_ms"]) if (cap := profile.get("occupancy")) else None,
+        queue_order=list(dict.fromkeys(profile.get("queue_order") or [])),
     )
 
 
