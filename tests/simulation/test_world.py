@@ -18,6 +18,13 @@ from simulation.world.history import Failed, History
 HISTORIES = int(os.environ.get("WORLD_HISTORIES", "80"))
 FINDS_WITHIN = 30
 """Histories in which a broken build must be found."""
+RICH = (
+    "work.queued lease_lapsed", "work.stepped overflow", "case.opened review", "case.opened approve",
+    "case.opened consult", "work.suspended requested", "agent.changed connection_lost",
+    "agent.changed channels", "agent.changed cool_down", "agent.changed occupancy",
+    "agent.changed share_renewed",
+)  # fmt: skip
+"""What the plainest pools know nothing of: decisions with their reasons."""
 RUN = Path(__file__).with_name("world_run.py")
 
 
@@ -41,10 +48,13 @@ def test_whatever_goes_wrong_nothing_is_lost_doubled_or_late() -> None:
         seen["timers"] += one.checker.facts.timers
         seen["displaced"] += one.ends["Displaced"]
         seen["copies"] += one.copies
+        seen.update(one.checker.reasons)
     for kind in plan.KINDS:
         assert seen[kind], f"{kind} never happened: these histories show nothing of it"
     for fate in set(Fate) - {Fate.FINE}:
         assert seen[f"append {fate.name}"]
+    for what in RICH:
+        assert seen[what], f"{what}: these histories show nothing of it"
     for what in ("kill_at_call", "void", "displaced", "timers", "delivery", "clocks", "copies"):
         assert seen[what], what
 

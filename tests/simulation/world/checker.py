@@ -43,6 +43,8 @@ class Checker:
         self.valid: list[Valid] = []
         self.voids = 0
         self.counts: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        """Types of decisions with the reasons that they give."""
         self.facts = Facts()
         self._parked: set[int] = set()
         self.halted = False
@@ -129,6 +131,7 @@ class Checker:
                 raise Violation(f"time goes back from {self.now_ms} to {at_ms}")
             self.now_ms = at_ms
             self.counts[kind] += 1
+            self.reasons[f"{kind} {decision.get('data', {}).get('reason')}"] += 1
             if kind == "command.repeated" or not runs or runs[-1][0] != cause:
                 runs.append((cause, []))
             runs[-1][1].append(decision)

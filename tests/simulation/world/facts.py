@@ -113,7 +113,7 @@ class Facts:
     def _contact(self, d: Json, _place: tuple[int, int]) -> None:
         data, case_id = d["data"], d["case_id"]
         contact = data.get("contact_id")
-        if contact is not None:
+        if contact is not None and data.get("parent") is None:
             self._once(contact, d)
             self.conversations[data["conversation_key"]].append(contact)
         if d["type"] == "case.opened":
@@ -181,6 +181,26 @@ class Facts:
         work["needs"], work["tiers"] = data["requires"], data["tiers"]
         work["next"] = data.get("next_ms")
         work["place"] = data.get("place_ms", work["place"])
+        work["queue"] = data.get("queue", work["queue"])
+        self._arm(f"step:{d['work_id']}", work["next"])
+
+    def _suspended(self, d: Json, _place: tuple[int, int]) -> None:
+        work = self.works[d["work_id"]]
+        if not work["waits"]:
+            raise Violation(f"{d['work_id']} was suspended, and doesn't wait: {work}")
+        work["waits"], work["suspended"] = False, d["at_ms"]
+        self._arm(f"step:{d['work_id']}", None)
+
+    def _resumed(self, d: Json, _place: tuple[int, int]) -> None:
+        work = self.works[d["work_id"]]
+        since_ms = work.pop("suspended", None)
+        if since_ms is None and work["owner"] is None:
+            raise Violation(f"{d['work_id']} was resumed, and wasn't suspended: {work}")
+        if since_ms is None:
+            return  # in hand: its lease begins again
+        work["waits"] = True
+        if work["next"] is not None:
+            work["next"] += d["at_ms"] - since_ms
         self._arm(f"step:{d['work_id']}", work["next"])
 
     def _escalated(self, d: Json, _place: tuple[int, int]) -> None:
@@ -231,6 +251,7 @@ class Facts:
                 and other["attempts"] < ATTEMPTS_MAX
                 and other["prefer"] is None
                 and work["prefer"] is None
+                and (other["queue"] == work["queue"] or not self.agents[agent_id]["order"])
             ):
                 raise Violation(
                     f"{d['work_id']} was offered to {agent_id} before an equal that waited longer:"
@@ -296,9 +317,11 @@ class Facts:
         if agent is None:
             agent = self.agents[agent_id] = {
                 "presence": "offline", "capacity": 0, "held": {}, "most": 0, "channels": {},
+                "order": [],
             }  # fmt: skip
         if profile is not None:
             agent["capacity"] = profile.get("capacity", 1)
+            agent["order"] = profile.get("queue_order") or []
             agent["channels"] = {
                 name: (item.get("cost", 1), item.get("max", 1))
                 for name, item in profile.get("channels", {}).items()
@@ -329,7 +352,7 @@ class Facts:
         if command["type"] != "offer.accept":
             return
         for decision in made:
-            if decision["type"] == "work.assigned":
+            if decision["type"] == "work.assigned" and decision["data"]["via"] != "auto":
                 offered = decision.get("offer_id")
                 if offered != command["data"]["offer_id"]:
                     raise Violation(f"{command['id']} asked for another offer than it got")
@@ -345,6 +368,8 @@ _SEE = {
     "work.queued": Facts._queued,
     "work.stepped": Facts._stepped,
     "work.escalated": Facts._escalated,
+    "work.suspended": Facts._suspended,
+    "work.resumed": Facts._resumed,
     "offer.made": Facts._offered,
     "offer.ended": Facts._offer_ended,
     "work.assigned": Facts._assigned,

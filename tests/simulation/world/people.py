@@ -90,6 +90,8 @@ class People:
         self._waiting: dict[str, int] = {}
         """Case → since when its work waits."""
         self._swept: dict[str, int] = {}
+        self._questions: dict[str, str] = {}
+        """Case → what is asked: it has no customer."""
         self.calm = False
 
     # --- what they send
@@ -195,6 +197,11 @@ class People:
         self._offers.pop(str(d.offer_id), None)
         self._queued(d, _token)
 
+    def _opened(self, d: wire.Decision, _token: str) -> None:
+        parent = d.data.get("parent")
+        if parent is not None:
+            self._questions[str(d.case_id)] = parent["kind"]
+
     def _queued(self, d: wire.Decision, _token: str) -> None:
         self._waiting.setdefault(str(d.case_id), self._timeline.now)
 
@@ -216,10 +223,15 @@ class People:
         note = {"note_ref": f"note/{REF}", "note_sha256": REF, "note_size": 3}
         body = {"body_ref": f"body/{REF}", "body_sha256": REF, "body_size": 3}
         act = {"token": token, "case_id": case}
-        if point < 0.25:
+        if case in self._questions:
+            self._say(case, agent, token)
+        elif self._plan.rich and not self.calm and self._rng.random() < 0.25:
+            self._ask(case, agent, token)
+        elif point < 0.25:
             self._agent("case.reply", agent, body | {"then": "waiting"}, **act)
         elif point < 0.55:
-            self._agent("case.reply", agent, body | {"then": "resolved"}, **act)
+            explains = {"explanation": True} if self.calm or self._rng.random() < 0.5 else {}
+            self._agent("case.reply", agent, body | {"then": "resolved"} | explains, **act)
         elif point < 0.68:
             self._agent("case.resolve", agent, {}, **act)
         elif point < 0.74:
@@ -246,12 +258,33 @@ class People:
             self._later(2.0, self._work_on, case, agent, token)
         # else: the agent vanishes with it; presence or a supervisor takes it back
 
+    def _say(self, case: str, agent: str, token: str) -> None:
+        """An answer to what was asked."""
+        verdicts = {"consult": ["answered"], "approve": ["approved", "refused"]}
+        verdict = self._rng.choice(verdicts.get(self._questions[case], ["passed", "failed"]))
+        data = {"verdict": verdict, "note_ref": f"note/{REF}", "note_sha256": REF, "note_size": 3}
+        self._agent("case.answer", agent, data, token=token, case_id=case)
+
+    def _ask(self, case: str, agent: str, token: str) -> None:
+        """Somebody else is asked; the agent goes on, or lets the case wait."""
+        note: Json = {"note_ref": f"note/{REF}", "note_sha256": REF, "note_size": 3}
+        amount = self._rng.choice([None, 300, 4_000])
+        kind: Json = (
+            {"kind": "consult"} if amount is None else {"kind": "approve", "amount": amount}
+        )
+        wait: Json = {"wait": True} if self._rng.random() < 0.5 else {}
+        self._agent("case.consult", agent, note | kind | wait, token=token, case_id=case)
+        self._later(2.0, self._work_on, case, agent, token)
+
     # --- what they do of their own
 
     def stir(self) -> None:
         """Somebody does something that nobody asked for."""
         rng, plan = self._rng, self._plan
         agent = rng.choice(plan.agents)["id"]
+        if plan.rich and rng.random() < 0.5:
+            self._stir_richly(agent)
+            return
         point = rng.random()
         if point < 0.35:
             mode = rng.choice(["keep", "keep_no_new", "return_work"])
@@ -275,6 +308,24 @@ class People:
             self.roster(plan.agents)
         else:
             self.publish(rng.choice(plan.policies))
+
+    def _stir_richly(self, agent: str) -> None:
+        """What the plainest pools know nothing of."""
+        rng, now_ms = self._rng, self._timeline.wall_ms
+        if rng.random() < 0.3:
+            lost = {"presence": "offline", "lost": True}
+            self.command("agent.presence", lost, agent_id=agent)
+        elif rng.random() < 0.3:
+            channels = {"presence": rng.choice(["away", "available"]), "channels": ["email"]}
+            until = {"until_ms": now_ms + rng.randint(2_000, 15_000)}
+            away = channels["presence"] == "away"
+            self._agent("agent.presence", agent, channels | (until if away else {}))
+        elif self._waiting:
+            case = rng.choice(sorted(self._waiting))
+            until = {"until_ms": now_ms + rng.randint(2_000, 15_000)}
+            kind = rng.choice(["case.suspend", "case.resume"])
+            data = until if kind == "case.suspend" else {}
+            self.command(kind, data, kind="supervisor", case_id=case)
 
     def garbage(self) -> None:
         """Something that is no command, or none that makes sense, lands among them."""
@@ -311,8 +362,14 @@ class People:
                 self._answer("accept", offer)
         for case, work in list(self._cases.items()):
             agent, token = self._tokens[work]
-            if self._is_time(token):
-                self._agent("case.resolve", agent, {}, token=token, case_id=case)
+            if not self._is_time(token):
+                continue
+            if case in self._questions:
+                self._say(case, agent, token)
+                continue
+            body = {"body_ref": f"body/{REF}", "body_sha256": REF, "body_size": 3}
+            said = body | {"then": "resolved", "explanation": True}
+            self._agent("case.reply", agent, said, token=token, case_id=case)
         for case, since in list(self._waiting.items()):
             if self._timeline.now - since > 60 * SECOND and self._is_time(case):
                 # After a thousand offers a work waits for a person.
@@ -320,6 +377,7 @@ class People:
                 self.command("case.assign", data, kind="supervisor", case_id=case)
 
     _SEES: dict[str, Callable[[People, wire.Decision, str], None]] = {
+        "case.opened": _opened,
         "offer.made": _offered,
         "offer.ended": _offer_ended,
         "work.queued": _queued,

@@ -26,6 +26,8 @@ class Plan:
     contacts: int
     spacing_ms: int
     """Between contacts, on average."""
+    rich: bool
+    """Whether all else that a policy, a roster and people may do is on, besides the plainest."""
     agents: list[dict[str, Any]]
     policies: list[bytes]
     policy_limit_s: float
@@ -65,7 +67,8 @@ KINDS = (
 def make(seed: int, *, contacts: int | None = None) -> Plan:
     """The plan of a seed."""
     rng = random.Random(f"plan {seed}")
-    made = [_policy(rng) for _ in range(2)]
+    rich = rng.random() < 0.5
+    made = [_policy(rng, rich=rich) for _ in range(2)]
     weights = {fate: rng.choice([0.0, 0.0, 0.002, 0.01]) for fate in Fate if fate is not Fate.FINE}
     number = contacts or rng.choice([40, 80, 120, 160])
     faults = tuple(kind for kind in KINDS if rng.random() < 0.5)
@@ -75,7 +78,8 @@ def make(seed: int, *, contacts: int | None = None) -> Plan:
     return Plan(
         contacts=number,
         spacing_ms=burst * rng.choice([10, 30, 60, 150]),
-        agents=_agents(rng),
+        rich=rich,
+        agents=_agents(rng, rich=rich),
         policies=[msgspec.json.encode(one) for one in made],
         policy_limit_s=made[0].offer.limit_ms / 1000,
         queues=QUEUES,
@@ -104,7 +108,7 @@ def make(seed: int, *, contacts: int | None = None) -> Plan:
     )
 
 
-def _policy(rng: random.Random) -> policies.Policy:
+def _policy(rng: random.Random, *, rich: bool) -> policies.Policy:
     def steps(*tiers: list[int]) -> list[policies.Step]:
         gap = rng.choice([1_500, 5_000])
         return [
@@ -139,7 +143,7 @@ def _policy(rng: random.Random) -> policies.Policy:
             needs="billing or not technical",
         ),
     ]
-    return policies.Policy(
+    plain = policies.Policy(
         at="r:0",
         name=POOL,
         letter="S",
@@ -156,9 +160,31 @@ def _policy(rng: random.Random) -> policies.Policy:
         ),
         after_reply={"email": "waiting"},
     )
+    return _richer(rng, plain) if rich else plain
 
 
-def _agents(rng: random.Random) -> list[dict[str, Any]]:
+def _richer(rng: random.Random, plain: policies.Policy) -> policies.Policy:
+    """The same with leases, overflow, pauses, grace, quality and complaints, some on and some off."""
+    billing, general, vip = plain.queues
+    away = policies.Overflow(at="r:4", to="general", after_ms=rng.choice([4_000, 9_000]))
+    queues = [
+        msgspec.structs.replace(billing, overflow=rng.choice([[], [away]])),
+        msgspec.structs.replace(general, cool_down_ms=rng.choice([0, 2_000])),
+        msgspec.structs.replace(vip, auto_accept=rng.random() < 0.3),
+    ]
+    return msgspec.structs.replace(
+        plain,
+        queues=queues,
+        lease_ms=rng.choice([{}, {"email": 6_000, "chat": 3_000}]),
+        bounce_limit=rng.choice([0, 3]),
+        presence=policies.PresencePolicy(grace_ms=rng.choice([0, 3_000])),
+        quality=rng.choice([None, policies.Quality(percent=30, queue="general")]),
+        complaints=rng.choice([None, policies.Complaints(stages=["vip"])]),
+        in_flight=rng.choice(["new", "old", "next_step"]),
+    )
+
+
+def _agents(rng: random.Random, *, rich: bool) -> list[dict[str, Any]]:
     made = []
     for number in range(rng.choice([2, 3, 5])):
         most = rng.choice([1, 2, 4])
@@ -174,9 +200,20 @@ def _agents(rng: random.Random) -> list[dict[str, Any]]:
                     "chat": {"cost": rng.choice([1, most]), "max": rng.choice([1, most])},
                 },
                 "present": rng.random() < 0.9,
+                **(_richer_agent(rng, most) if rich else {}),
             }
         )
     return made
+
+
+def _richer_agent(rng: random.Random, most: int) -> dict[str, Any]:
+    """What few agents have, each with a chance of its own."""
+    some: dict[str, Any] = {
+        "max_offers": rng.randint(1, most), "auto_accept": ["chat"], "backup": "a0", "authority": 500,
+        "share": {"most": 3, "within_ms": 15_000}, "occupancy": {"most": 70, "within_ms": 60_000},
+        "queue_order": rng.sample(QUEUES, 2),
+    }  # fmt: skip
+    return {name: value for name, value in some.items() if rng.random() < 0.3}
 
 
 def rescuers() -> list[dict[str, Any]]:
@@ -184,7 +221,7 @@ def rescuers() -> list[dict[str, Any]]:
     channels = {"email": {"cost": 1, "max": 30}, "chat": {"cost": 1, "max": 30}}
     return [
         {
-            "id": f"r{tier}", "tier": tier, "skills": {"billing": 10},
+            "id": f"r{tier}", "tier": tier, "skills": {"billing": 10}, "authority": 5_000,
             "languages": {"fi": 9, "en": 9, "sv": 9}, "capacity": 30, "channels": channels,
             "present": True,
         }
