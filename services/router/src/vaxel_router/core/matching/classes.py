@@ -6,8 +6,9 @@ many like it lie there: whether an entry still counts is asked of its owner, nev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from heapq import heappop, heappush
+from types import MappingProxyType
 from typing import Any
 
 from vaxel_router.core.matching.heads import Row
@@ -23,7 +24,8 @@ ROOM, CHANNEL_FULL, CAPACITY_FULL = "", "channel_full", "capacity_full"
 CHANNEL_OFF = "channel_off"
 
 LOAD_BITS = 24
-"""Of each number in a :attr:`Seat.load`."""
+"""Of each number in a :attr:`Seat.load`, and in :attr:`Seat.hands`."""
+COUNT_MASK = (1 << LOAD_BITS) - 1
 
 State = tuple[str, ...]
 """What rules an agent out of each channel of the profile, in order (:data:`ROOM`: nothing); or the
@@ -163,8 +165,8 @@ class Seat:
     """An agent: what is in hand, and where it stands."""
 
     __slots__ = (
-        "brought", "closed", "costs", "counts", "crew", "drawn_at", "held", "id", "idle", "load",
-        "presence", "stop", "turn", "used",
+        "brought", "closed", "crew", "drawn_at", "hands", "held", "id", "idle", "load", "presence",
+        "stop", "turn", "used",
     )  # fmt: skip
 
     def __init__(self, agent_id: str, brought: Brought, crew: Crew) -> None:
@@ -174,9 +176,8 @@ class Seat:
         self.drawn_at = -1
         self.presence = crew.presence
         self.used = 0
-        self.costs: dict[str, int] = {}
-        """What of ``used`` each channel takes."""
-        self.counts: dict[str, int] = {}
+        self.hands: dict[str, int] = {}
+        """How many of each channel, and above the :data:`LOAD_BITS` what of ``used`` they take."""
         self.load = 0
         """``used`` and the counts of the profile's channels, side by side in one integer."""
         self.idle: Any = 0
@@ -189,10 +190,17 @@ class Seat:
         self.held: dict[str, Pile] = {}
         """Items that wait for this agent alone, by channel."""
 
+    def count(self, channel: str) -> int:
+        """How many of a channel are in hand."""
+        return self.hands.get(channel, 0) & COUNT_MASK
+
     def used_for(self, channel: str) -> int:
         """The capacity in use, as an item of this channel meets it."""
         aside = self.brought.aside.get(channel, ())
-        return self.used - sum(self.costs.get(name, 0) for name in aside)
+        return self.used - sum(self.hands.get(name, 0) >> LOAD_BITS for name in aside)
+
+
+NOBODY: Mapping[str, int] = MappingProxyType({})
 
 
 class Item:
@@ -204,7 +212,7 @@ class Item:
         self.id = item_id
         self.asked = asked
         self.key = key
-        self.barred: dict[str, int] = {}
+        self.barred = NOBODY
         self.prefer: str | None = None
         self.until = 0
         self.place: Pile = asked

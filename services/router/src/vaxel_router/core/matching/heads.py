@@ -7,7 +7,7 @@ the work grows with the square root of the number of classes, and never with wha
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Callable
 from itertools import islice
 from operator import itemgetter
@@ -49,13 +49,14 @@ class Row:
 class Heads:
     """What each class begins with; ``none`` is greater than any key and means an empty class."""
 
-    __slots__ = ("_free", "_keys", "_none", "_order", "_owner")
+    __slots__ = ("_at", "_free", "_keys", "_none", "_order")
 
     def __init__(self, none: Any) -> None:
         self._none = none
         self._keys: list[Any] = []
         self._order: list[Any] = []
-        self._owner: dict[Any, int] = {}
+        self._at: list[int] = []
+        """The class of each of the order's keys, in the same places."""
         self._free: list[int] = []
 
     def grow(self) -> int:
@@ -77,17 +78,15 @@ class Heads:
         if old == key:
             return
         if old is not self._none:
-            del order[bisect_left(order, old)]
-            del self._owner[old]
+            place = bisect_left(order, old)
+            del order[place], self._at[place]
         if key is None:
             keys[index] = self._none
             return
         keys[index] = key
-        self._owner[key] = index
-        if not order or order[-1] < key:
-            order.append(key)
-        else:
-            insort(order, key)
+        place = bisect_left(order, key)
+        order.insert(place, key)
+        self._at.insert(place, index)
 
     def head(self, index: int) -> Any | None:
         """What a class was last said to begin with; None: it was empty."""
@@ -99,19 +98,19 @@ class Heads:
         order, members = self._order, row.members
         if not order or not members:
             return None
-        owner, steps = self._owner, len(members)
+        steps = len(members)
         if len(order) <= steps or steps > DIRECT_MAX:
-            for key in islice(order, steps):
-                if owner[key] in members:
-                    return owner[key]
+            for index in islice(self._at, steps):
+                if index in members:
+                    return index
             if len(order) <= steps:
                 return None
         key = row.least(self._keys)
-        return None if key is self._none else owner[key]
+        return None if key is self._none else self._at[bisect_left(order, key)]
 
     def all(self) -> list[int]:
         """The classes that aren't empty, in the order of their heads."""
-        return [self._owner[key] for key in self._order]
+        return [*self._at]
 
     def after(self, key: Any) -> Any | None:
         """The head next after one that is a head itself; None where it is the last."""
@@ -120,8 +119,9 @@ class Heads:
 
     def among(self, row: Row) -> list[tuple[Any, int]]:
         """(head, class) of the row's classes that aren't empty, in the order of their heads."""
-        owner = self._owner
-        if len(self._order) <= len(row.members):
-            return [(key, owner[key]) for key in self._order if owner[key] in row.members]
+        members = row.members
+        if len(self._order) <= len(members):
+            both = zip(self._order, self._at, strict=True)
+            return [(key, index) for key, index in both if index in members]
         keys = self._keys
-        return sorted((keys[i], i) for i in row.members if keys[i] is not self._none)
+        return sorted((keys[i], i) for i in members if keys[i] is not self._none)

@@ -12,6 +12,7 @@ from vaxel_router.core.matching.classes import (
     CAPACITY_FULL,
     CHANNEL_FULL,
     CHANNEL_OFF,
+    LOAD_BITS,
     ROOM,
     SLACK,
     Asked,
@@ -70,8 +71,8 @@ class Team:
             before.members.discard(agent_id)
         brought.members.add(agent_id)
         self.roster += 1
-        counts = seat.counts.items()
-        seat.load = seat.used + sum(brought.units.get(name, 0) * n for name, n in counts)
+        units = brought.units
+        seat.load = seat.used + sum(units.get(name, 0) * seat.count(name) for name in seat.hands)
         seat.presence, seat.idle = presence, idle
         if turn is not None:
             seat.turn = turn
@@ -114,8 +115,7 @@ class Team:
         """An agent has one more in hand."""
         seat = self.seats[agent_id]
         seat.used += cost
-        seat.costs[channel] = seat.costs.get(channel, 0) + cost
-        seat.counts[channel] = seat.counts.get(channel, 0) + 1
+        seat.hands[channel] = seat.hands.get(channel, 0) + 1 + (cost << LOAD_BITS)
         seat.load += cost + seat.brought.units.get(channel, 0)
         if idle is not None:
             seat.idle = idle
@@ -127,8 +127,7 @@ class Team:
         """An agent has one less in hand."""
         seat = self.seats[agent_id]
         seat.used -= cost
-        seat.costs[channel] -= cost
-        seat.counts[channel] -= 1
+        seat.hands[channel] -= 1 + (cost << LOAD_BITS)
         seat.load -= cost + seat.brought.units.get(channel, 0)
         if idle is not None:
             seat.idle = idle
@@ -352,11 +351,11 @@ def _room(seat: Seat, profile: Profile) -> State:
 
 def _rooms(seat: Seat, profile: Profile) -> State:
     """The same by what the agent has in hand alone."""
-    counts, used = seat.counts, seat.used
+    count, used = seat.count, seat.used
     if seat.brought.aside:
         return tuple(
             CHANNEL_FULL
-            if counts.get(name, 0) >= most
+            if count(name) >= most
             else CAPACITY_FULL
             if seat.used_for(name) + cost > profile.capacity
             else ROOM
@@ -364,7 +363,7 @@ def _rooms(seat: Seat, profile: Profile) -> State:
         )
     return tuple(
         CHANNEL_FULL
-        if counts.get(name, 0) >= most
+        if count(name) >= most
         else CAPACITY_FULL
         if used + cost > profile.capacity
         else ROOM

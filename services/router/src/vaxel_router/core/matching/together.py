@@ -134,7 +134,7 @@ def _room(seat: Seat, most: tuple[int | None, int | None], waiting: int) -> _Roo
     channels, costs = {}, []
     for name, cost, limit in profile.channels:
         if name in seat.crew.open:
-            count = limit - seat.counts.get(name, 0)
+            count = limit - seat.count(name)
             if cost:
                 count = min(count, (profile.capacity - seat.used_for(name)) // cost)
             channels[name] = count
