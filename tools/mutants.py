@@ -39,6 +39,13 @@ ELSEWHERE = ("broker", "partition", "shell")
 """Words in the names of tests of more than the core."""
 PATIENCE = 4
 """So many times as long as without a mutant: then it is an endless loop, and no busy machine."""
+MEMORY_MAX = 4 << 30
+LIMITED = f"""
+import resource, runpy
+resource.setrlimit(resource.RLIMIT_AS, ({MEMORY_MAX}, {MEMORY_MAX}))
+runpy.run_module("pytest", run_name="__main__")
+"""
+"""Runs pytest; what takes ever more memory, more bytes than this, fails as well."""
 KILLED, ENDLESS, SURVIVED = "killed", "endless", "SURVIVED"
 
 _SWAPS: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -205,7 +212,7 @@ def passes(mutant: Mutant, limit_s: float | None) -> bool:
         (package / mutant.file).write_text(mutant.source)
         environment = os.environ | {"PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
         options = ["-x", "-q", "-p", "no:cacheprovider", "--no-header", "--hypothesis-seed=0"]
-        command = [sys.executable, "-m", "pytest", *options, *tests_for(mutant.file)]
+        command = [sys.executable, "-c", LIMITED, *options, *tests_for(mutant.file)]
         done = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, timeout=limit_s, check=False
         )
