@@ -22,7 +22,7 @@ RICH = (
     "work.queued lease_lapsed", "work.stepped overflow", "case.opened review", "case.opened approve",
     "case.opened consult", "work.suspended requested", "agent.changed connection_lost",
     "agent.changed channels", "agent.changed cool_down", "agent.changed occupancy",
-    "agent.changed share_renewed",
+    "agent.changed share_renewed", "work.cancelled spam", "work.abandoned left",
 )  # fmt: skip
 """What the plainest pools know nothing of: decisions with their reasons."""
 RUN = Path(__file__).with_name("world_run.py")

@@ -18,6 +18,7 @@ from vaxel_ingest_chat.shell.feed import Feed
 from vaxel_ingest_chat.shell.history import History
 from vaxel_ingest_chat.shell.hooks import Hooks
 from vaxel_ingest_chat.shell.intake import Intake
+from vaxel_ingest_chat.shell.leaving import Leaving
 from vaxel_ingest_chat.shell.pages import Pages
 from vaxel_ingest_chat.shell.session import House
 from vaxel_ingest_chat.shell.spool import Spool
@@ -179,10 +180,11 @@ class Running:
             storing_max=self.settings.hook_storing_max,
             spool=self.spool if spooled else None,
         )  # fmt: skip
+        self.leaving = Leaving(self.intake, self.settings.chat_left_after_ms)
         edge = Edge(self.settings, lambda: clock.monotonic_ms() / 1000)
         house = House(
             self.settings, self.keyring, clock, edge, self.feed,
-            History(self.settings, self.feed, 1000, 2), self.intake,
+            History(self.settings, self.feed, 1000, 2), self.intake, self.leaving,
         )  # fmt: skip
         self.web = Web(house, self.accounts)
         hooks = Hooks(
@@ -210,6 +212,7 @@ class Running:
     async def close(self) -> None:
         self.stop.set()
         await self._stopping
+        await self.leaving.close()
         await self.spool.close()
         await self.http.close()
         await self._runner.cleanup()

@@ -111,6 +111,7 @@ async def test_a_reply_travels_as_a_blob_and_its_text_shows_in_the_timeline(
     [
         ("resolve", {}, "case.resolve", {}),
         ("resolve", {"reason": "refunded"}, "case.resolve", {"reason": "refunded"}),
+        ("cancel", {"reason": "spam"}, "case.cancel", {"reason": "spam"}),
         (
             "wait",
             {"for": "third_party", "wake_at": "2026-11-23T09:00:00+01:00", "reason": "carrier"},

@@ -65,7 +65,7 @@ class Traffic:
             self._contact: 30, self._accept: 22, self._decline: 6, self._sent: 8, self._reply: 22,
             self._end: 6, self._move: 6, self._presence: 7, self._alert: 3, self._repeat: 1,
             self._profiles: 1.0, self._publish: 0.3, self._switch: 0.8, self._rest: 2, self._join: 1,
-            self._across: 2, self._ask: 3,
+            self._across: 2, self._ask: 3, self._leave: 2,
         }  # fmt: skip
         (kind,) = draw.choices(list(kinds), list(kinds.values()))
         return kind()
@@ -96,6 +96,12 @@ class Traffic:
             "rule": {"id": "drawn", "at": "routing.yaml:1"},
         }
         return self._command("contact.add", data, id_=f"mail-{self.serial}", kind="customer")
+
+    def _leave(self) -> bytes:
+        """A customer leaves one of the conversations, or says so of none."""
+        keys = sorted(self.pool.conversations) or ["none"]
+        data = {"conversation_key": self.random.choice(keys), "reason": "left"}
+        return self._command("contact.end", data, kind="customer")
 
     def _wants(self) -> dict[str, Any]:
         """What is asked for besides skills and languages."""
@@ -194,7 +200,8 @@ class Traffic:
             return self._contact()
         wake = {"wake_ms": self.now_ms + 60_000} if self.random.random() < 0.5 else {}
         type_, data = self.random.choice((
-            ("case.resolve", {}), ("case.resolve", {"follow_up_ms": self.now_ms + 700_000}), ("case.wait", {"waits_for": "third_party"} | wake),
+            ("case.resolve", {}), ("case.cancel", {"reason": "spam"}),
+            ("case.resolve", {"follow_up_ms": self.now_ms + 700_000}), ("case.wait", {"waits_for": "third_party"} | wake),
         ))  # fmt: skip
         return self._act(type_, case, data)
 
@@ -368,6 +375,7 @@ class Traffic:
             "quality": draw.choice((None, {"percent": 40, "queue": "general"})),
             "in_flight": draw.choice(("new", "old", "next_step")),
             "after_reply": {"email": "waiting", "chat": "open"},
+            "give_up_after_leaving": draw_some(draw, ("chat", "email")),
             "lease_ms": draw.choice(({}, {"chat": 60_000, "email": 1_200_000})),
             **({"order": self._order()} if draw.random() < 0.5 else {}),
             "bounce_limit": draw.choice((0, 2)),

@@ -79,6 +79,15 @@ def test_an_answer_in_time_that_is_read_late_takes_the_breach_back():
     assert told.events[-1].told == ["warning.50", "warning.75"]
 
 
+def test_what_ends_without_an_answer_keeps_no_promise_and_starts_again_when_it_opens():
+    told = Told()
+    told.open()
+    given_up = told.move("case.given_up", HOUR // 2, reason="abandoned")
+    assert given_up == ["first_response cancelled", "resolution cancelled"]
+    assert told.known(5 * HOUR) == []
+    assert told.move("case.reopened", 6 * HOUR) == ["first_response resumed", "resolution resumed"]
+
+
 @pytest.mark.parametrize("ending", ["case.resolved", "case.closed"])
 def test_an_end_that_came_in_time_and_is_read_late_takes_the_breach_back(ending):
     """Only a broker's clock that was set back has a mark ahead of what is decided later."""

@@ -146,6 +146,9 @@ def test_only_what_moves_a_clock_is_projected_and_its_id_is_its_place():
     kinds = {kind for kind in [*MOVERS, "offer.made", "notice.due", "command.refused"]
              if moves_of(decision(kind), partition=0, seq=1, index=2)}  # fmt: skip
     assert kinds == MOVERS
+    ended = decision("case.resolved", reason="left", outcome="abandoned")
+    (move,) = moves_of(ended, partition=0, seq=1, index=2)
+    assert (move.type, move.reason) == ("case.given_up", "abandoned")
     (move,) = moves_of(decision("case.replied"), partition=0, seq=1, index=2)
     assert move_id(LOG, move) == move_id(LOG, move.model_copy(update={"at_ms": 5}))
     assert move_id(LOG, move) != move_id(LOG, move.model_copy(update={"index": 3}))

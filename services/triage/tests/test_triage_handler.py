@@ -202,3 +202,15 @@ async def test_logs_and_headers_hold_no_word_that_a_person_wrote(
     assert "contact_triaged" in shown
     for word in ("salaisuus", "zanzibar", "quentin", "zebra"):
         assert word not in shown.lower()
+
+
+async def test_who_left_is_told_in_order_and_who_came_is_no_contact(bench: Bench) -> None:
+    left = {"kind": "membership", "status": {"state": "left"}, "id": "gone"}
+    came = {"kind": "membership", "status": {"state": "joined"}, "id": "came"}
+    await bench.handle([bench.record(), bench.record(**came), bench.record(**left)])
+    (batch,) = bench.sink.batches
+    first, last = (json.loads(one.value) for one in batch)
+    assert (first["type"], last["type"], last["id"]) == ("contact.add", "contact.end", "gone")
+    key = first["data"]["conversation_key"]
+    assert last["data"] == {"conversation_key": key, "reason": "left"}
+    assert (last["pool"], last["actor"]["kind"]) == (first["pool"], "customer")

@@ -90,6 +90,8 @@ class People:
         self._waiting: dict[str, int] = {}
         """Case → since when its work waits."""
         self._swept: dict[str, int] = {}
+        self._keys: dict[str, str | None] = {}
+        """Case → the conversation that opened it."""
         self._questions: dict[str, str] = {}
         """Case → what is asked: it has no customer."""
         self.calm = False
@@ -199,6 +201,7 @@ class People:
 
     def _opened(self, d: wire.Decision, _token: str) -> None:
         parent = d.data.get("parent")
+        self._keys[str(d.case_id)] = d.data.get("conversation_key")
         if parent is not None:
             self._questions[str(d.case_id)] = parent["kind"]
 
@@ -320,6 +323,15 @@ class People:
             until = {"until_ms": now_ms + rng.randint(2_000, 15_000)}
             away = channels["presence"] == "away"
             self._agent("agent.presence", agent, channels | (until if away else {}))
+        elif self._waiting and rng.random() < 0.5:
+            case = rng.choice(sorted(self._waiting))
+            kind, key = rng.choice(["end", "cancel"]), self._keys.get(case)
+            if kind == "cancel" or key is None:
+                spam = {"reason": "spam"}
+                self.command("case.cancel", spam, kind="supervisor", case_id=case)
+            else:
+                gone = {"conversation_key": key, "reason": "left"}
+                self.command("contact.end", gone, kind="customer")
         elif self._waiting:
             case = rng.choice(sorted(self._waiting))
             until = {"until_ms": now_ms + rng.randint(2_000, 15_000)}

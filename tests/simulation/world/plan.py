@@ -180,6 +180,7 @@ def _richer(rng: random.Random, plain: policies.Policy) -> policies.Policy:
         presence=policies.PresencePolicy(grace_ms=rng.choice([0, 3_000])),
         quality=rng.choice([None, policies.Quality(percent=30, queue="general")]),
         complaints=rng.choice([None, policies.Complaints(stages=["vip"])]),
+        give_up_after_leaving=rng.choice([[], ["email", "chat"]]),
         in_flight=rng.choice(["new", "old", "next_step"]),
     )
 

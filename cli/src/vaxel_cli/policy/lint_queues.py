@@ -48,13 +48,16 @@ def _times(deck: Deck, seat: Seat) -> Iterator[Finding]:
         if getattr(pool.offer, f"{key}_ms") == 0:
             text = f"whoever {who} is offered the same work again at once; make {key} 1m or more"
             yield at(deck.routing, (*path, "offer", key), "warning", "bar_of_nothing", text)
-    for channel in sorted(pool.after_reply):
+    by_channel: dict[str, Path_] = {name: ("after_reply", name) for name in pool.after_reply}
+    leaving = enumerate(pool.give_up_after_leaving)
+    by_channel |= {name: ("give_up_after_leaving", place) for place, name in leaving}
+    for channel, inner in sorted(by_channel.items()):
         if seat.channels and channel not in seat.channels:
             text = f"no account of pool {pool.name!r} has the channel {channel!r}; "
             text += f"its channels are {', '.join(seat.channels)}"
-            place = (*path, "after_reply", channel)
+            place = (*path, *inner)
             if place in deck.routing.lines:  # not the default
-                yield at(deck.routing, place, "warning", "after_reply_unused", text)
+                yield at(deck.routing, place, "warning", f"{inner[0]}_unused", text)
     yield from _offers(deck, seat)
     yield from _window(deck, seat)
 

@@ -13,6 +13,7 @@ from vaxel_ingest_chat.shell.health import Health
 from vaxel_ingest_chat.shell.history import History
 from vaxel_ingest_chat.shell.hooks import Hooks
 from vaxel_ingest_chat.shell.intake import SOURCE, Intake
+from vaxel_ingest_chat.shell.leaving import Leaving
 from vaxel_ingest_chat.shell.pages import Pages
 from vaxel_ingest_chat.shell.session import House
 from vaxel_ingest_chat.shell.spool import Spool
@@ -53,6 +54,7 @@ async def build(settings: IngestChatSettings) -> Service:
         spool=spool,
     )
     edge = Edge(settings, lambda: clock.monotonic_ms() / 1000)
+    leaving = Leaving(intake, settings.chat_left_after_ms)
     house = House(
         settings=settings,
         keyring=keyring,
@@ -63,6 +65,7 @@ async def build(settings: IngestChatSettings) -> Service:
             settings, feed, settings.chat_history_records_max, settings.chat_history_readers_max
         ),
         intake=intake,
+        leaving=leaving,
     )
     visitors = Web(house, accounts)
     hooks = Hooks(
@@ -87,5 +90,5 @@ async def build(settings: IngestChatSettings) -> Service:
         },
         routes=[*visitors.routes(), *hooks.routes(), *Pages(accounts).routes()],
         not_ready=not_ready,
-        closers=[spool.close, producer.close, resender.close],
+        closers=[leaving.close, spool.close, producer.close, resender.close],
     )

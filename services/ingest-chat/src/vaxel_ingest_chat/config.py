@@ -45,6 +45,9 @@ class IngestChatSettings(Settings):
     """Between two pings; a socket without pong for half of it is dead. Proxies cut after 60 s."""
     chat_idle_timeout_ms: int = Field(default=1_800_000, ge=50)
     """Without a word from either side; the widget comes back when its page is looked at."""
+    chat_left_after_ms: int = Field(default=60_000, ge=0)
+    """With no line of the visitor's open for so long they have left, which the router is told: long
+    enough for a page that is loaded again, or a train in a tunnel. 0: never."""
     chat_token_ttl_ms: int = Field(default=30 * 24 * 3_600_000, ge=1_000)
     """How long a visitor may continue: as long as the log is kept."""
     chat_history_records_max: int = Field(default=50_000, ge=100)

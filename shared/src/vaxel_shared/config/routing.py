@@ -281,6 +281,8 @@ class Pool(Located):
     presence: PresencePolicy = Field(default_factory=PresencePolicy)
     after_reply: dict[str, AfterReply] = {"email": "waiting"}
     """What follows an answer by channel, where the agent doesn't say."""
+    give_up_after_leaving: list[str] = Field(default_factory=list, max_length=50)
+    """Channels on which what waits is over when its customer left, as in a live chat."""
     order: Order = Field(default_factory=Order)
     """Which of two waiting works goes first."""
     limits: PoolLimits | None = None

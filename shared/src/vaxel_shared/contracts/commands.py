@@ -130,9 +130,9 @@ class ContactAdd(Contract):
 
 
 class ContactEnd(Contract):
-    """The customer left."""
+    """The customer left a conversation."""
 
-    contact_id: str
+    conversation_key: str
     reason: Literal["left", "hung_up"]
 
 

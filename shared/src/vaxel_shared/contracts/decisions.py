@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from vaxel_shared.contracts import ties
 from vaxel_shared.contracts.base import Contract
 from vaxel_shared.contracts.commands import AgentProfile, ContactAdd, Handed, Requires, Rule
 from vaxel_shared.contracts.ties import Answered, Asked, CaseMerged, CaseSplit, HandedFrom, Parent
@@ -207,6 +208,8 @@ class CaseResolved(Contract):
     """Somebody looks at it again then."""
     queue: str | None = None
     """Where that waits; left out, where it was."""
+    outcome: Literal["abandoned", "cancelled"] | None = None
+    """It ended without an answer: the customer left, or there was nothing to do."""
 
 
 class CaseReplied(Contract):
@@ -446,13 +449,11 @@ class CaseHandedOver(Contract):
     to_number: str | None = None
 
 
-class ContactForwarded(Contract):
-    """A contact that belongs to a case in another pool."""
+class ContactEnded(Contract):
+    """The customer left a conversation; what becomes of the case is a decision of its own."""
 
-    contact_id: str
-    to_pool: str
-    contact: ContactAdd | None = None
-    """What the other pool is to be told."""
+    conversation_key: str
+    reason: Literal["left", "hung_up"]
 
 
 DATA: dict[str, type[Contract]] = {
@@ -472,7 +473,8 @@ DATA: dict[str, type[Contract]] = {
     "case.merged": CaseMerged,
     "case.split": CaseSplit,
     "case.handed_over": CaseHandedOver,
-    "contact.forwarded": ContactForwarded,
+    "contact.ended": ContactEnded,
+    "contact.forwarded": ties.ContactForwarded,
     "work.queued": WorkQueued,
     "work.stepped": WorkStepped,
     "work.escalated": WorkEscalated,

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from vaxel_shared.contracts.base import Contract
-from vaxel_shared.contracts.commands import Asking
+from vaxel_shared.contracts.commands import Asking, ContactAdd
 
 
 class Parent(Contract):
@@ -71,3 +71,12 @@ class CaseSplit(Contract):
     answered: bool | None = None
     """Somebody replied to it, or to the other while it was part of that."""
     reason: str | None = None
+
+
+class ContactForwarded(Contract):
+    """A contact that belongs to a case in another pool."""
+
+    contact_id: str
+    to_pool: str
+    contact: ContactAdd | None = None
+    """What the other pool is to be told."""

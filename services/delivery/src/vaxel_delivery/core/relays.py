@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from vaxel_delivery.core.effects import LOG, Effect
 from vaxel_shared.contracts import decisions as shapes
+from vaxel_shared.contracts import ties
 from vaxel_shared.contracts.commands import Actor, Command, ContactAdd
 from vaxel_shared.contracts.ties import HandedFrom
 from vaxel_shared.contracts.wire import Decision
@@ -54,11 +55,11 @@ def _origin(said: Any) -> HandedFrom | None:
 
 def _told(effect_id: str, decision: Decision) -> Effect | None:
     """The other pool hears of a case, or of a contact of one that it has."""
-    said: shapes.CaseHandedOver | shapes.ContactForwarded
+    said: shapes.CaseHandedOver | ties.ContactForwarded
     if decision.type == "case.handed_over":
         said = shapes.CaseHandedOver.model_validate(decision.data)
     else:
-        said = shapes.ContactForwarded.model_validate(decision.data)
+        said = ties.ContactForwarded.model_validate(decision.data)
     if said.contact is None:
         return None
     data = said.contact.to_dict()

@@ -57,6 +57,13 @@ def of_signal(
     )
 
 
+def of_leaving(visitor: Visitor, conversation_key: str, now_ms: int) -> Interaction:
+    """The visitor left; ``status`` says so as it does of a call."""
+    return of_signal(visitor, "membership", 0, conversation_key, now_ms).model_copy(
+        update={"status": {"state": "left"}}
+    )
+
+
 def shown(interaction: Interaction, text: str, cursor: Cursor) -> dict[str, Any] | None:
     """The frame that shows an interaction in the widget; None for what isn't shown there."""
     if interaction.kind != "message":

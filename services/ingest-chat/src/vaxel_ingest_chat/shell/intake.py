@@ -120,6 +120,11 @@ class Intake:
         for one in new:
             self._remember(one.id, b"")
 
+    async def left(self, visitor: Visitor, conversation_key: str) -> None:
+        """Keep for good that a visitor left. Raises Retryable."""
+        now_ms = self._clock.wall_ms()
+        await self._append([interactions.of_leaving(visitor, conversation_key, now_ms)])
+
     async def signal(self, visitor: Visitor, kind: Kind, conversation_key: str) -> None:
         """Say that a visitor types or has read; lost without harm."""
         now_ms = self._clock.wall_ms()

@@ -23,6 +23,7 @@ from vaxel_ingest_chat.shell.edge import Edge
 from vaxel_ingest_chat.shell.feed import Feed
 from vaxel_ingest_chat.shell.history import History
 from vaxel_ingest_chat.shell.intake import Intake
+from vaxel_ingest_chat.shell.leaving import Leaving
 from vaxel_ingest_chat.shell.outbox import TRY_LATER, Outbox
 from vaxel_shared.clock import Clock
 from vaxel_shared.contracts.interaction import Kind
@@ -47,6 +48,7 @@ class House:
     feed: Feed
     history: History
     intake: Intake
+    leaving: Leaving
 
     def admit(self, chat: Chat, token: object, peer: str | None) -> tuple[Visitor, str | None]:
         """The visitor that a token names, or a new one; second, a token to keep if it is new.
@@ -83,10 +85,13 @@ class Session:
         self.active_s = self._now_s
         self._signalled_s = -SIGNAL_EVERY_S
         self._signals: set[asyncio.Task[None]] = set()
+        self._is_in = False
 
     async def open(self, seen: object, token: str | None) -> None:
         """Welcome, with what was missed after the cursor ``seen``; then what is new."""
         feed = self._house.feed
+        self._house.leaving.enter(self._who)
+        self._is_in = True
         now = feed.place(self._key)
         self._end_listening = feed.listen(self._key, self._on_news)
         since, resync = _since(seen, self._who.start, now)
@@ -105,6 +110,8 @@ class Session:
                 frame["limits"] = {"text_chars_max": self._house.settings.chat_text_chars_max}
             self._outbox.put(frame)
             kind = "history"
+            if any(one["from"] == "visitor" for one in part.messages):
+                self._house.leaving.wrote(self._who)
         self._told = now
         held, self._held = self._held or [], None
         for entry in held:
@@ -117,6 +124,9 @@ class Session:
             self._end_listening = None
         for task in self._signals:
             task.cancel()
+        if self._is_in:
+            self._is_in = False
+            self._house.leaving.leave(self._who, self._key)
 
     async def say(self, message: Message) -> None:
         """Keep a message and acknowledge it; where that fails, say that it isn't sent yet."""
@@ -128,6 +138,7 @@ class Session:
         except Refused as refused:
             self._outbox.put(refused.frame())
         else:
+            self._house.leaving.wrote(self._who)
             self._outbox.put(protocol.acknowledged(message.client_id, taken))
 
     def signal(self, kind: Kind) -> None:

@@ -139,6 +139,7 @@ class Web:
         metrics.CHAT_FRAMES.labels("message").inc()
         key = who.conversation_key(chat.pool, self._house.keyring)
         taken = await self._house.intake.message(who, said, key)
+        self._house.leaving.wrote(who)
         return web.json_response(protocol.acknowledged(said.client_id, taken))
 
     async def _events(self, request: web.Request, chat: Chat) -> web.StreamResponse:

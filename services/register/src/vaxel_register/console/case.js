@@ -176,11 +176,12 @@ export class CasePanel {
         act("t", "do.transfer", () => dialogs.transfer(this)),
         act("e", "do.escalate", () => dialogs.escalate(this)),
         act("x", "do.resolve", () => dialogs.resolve(this)),
+        act("z", "do.drop", () => dialogs.drop(this)),
       );
     } else if (app.may("case.note") && (app.me.role !== "agent" || detail.agent === app.me.subject)) {
       found.push(act("n", "do.note", () => dialogs.note(this)));
       if (open && app.me.role !== "agent") found.push(act("e", "do.escalate", () => dialogs.escalate(this)));
-      if (open) found.push(act("x", "do.resolve", () => dialogs.resolve(this)));
+      if (open) found.push(act("x", "do.resolve", () => dialogs.resolve(this)), act("z", "do.drop", () => dialogs.drop(this)));
     }
     return found;
   }

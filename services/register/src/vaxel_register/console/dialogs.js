@@ -126,6 +126,11 @@ export function escalate(panel) {
   (values) => write(panel, "escalate", values.tier ? { tier: Number(values.tier) } : {}, "say.escalated"));
 }
 
+export function drop(panel) {
+  ask("do.drop", [h("p", null, t("drop.explain")), choices("reason", "drop", ["spam", "duplicate", "test", "mistake"], "spam")],
+    "do.drop", ({ reason }) => write(panel, "cancel", { reason }, "say.dropped"));
+}
+
 export function resolve(panel) {
   ask("do.resolve", h("p", null, t("resolve.explain")), "do.resolve", () => write(panel, "resolve", {}, "say.resolved"));
 }

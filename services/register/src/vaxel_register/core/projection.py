@@ -60,8 +60,11 @@ def project_interaction(
 ) -> list[Change]:
     """A message or call event as a row; the first record of an id wins.
 
-    ``timestamp_ms`` is the record's and stands in where ``received_at`` cannot be read.
+    ``timestamp_ms`` is the record's and stands in where ``received_at`` cannot be read. Who came or
+    left wrote nothing: what it means is a decision.
     """
+    if interaction.kind == "membership":
+        return []
     sender = interaction.sender
     flags = interaction.flags.to_dict() if interaction.flags is not None else {}
     at_ms = instant_ms(interaction.received_at, timestamp_ms)
@@ -401,6 +404,7 @@ _HANDLERS: dict[str, Handler] = {
     "case.reopened": _contact,
     "case.replied": _replied,
     "case.noted": _touched,
+    "contact.ended": _touched,
     "case.waiting": _waiting,
     "case.resolved": _status("resolved"),
     "case.closed": _status("closed"),

@@ -102,6 +102,12 @@ class Resolve(Write):
     queue: Name | None = Field(default=None, description="With `follow_up_at`: where that waits.")
 
 
+class Cancel(Write):
+    """There is nothing to do: it ends without an answer."""
+
+    reason: Code = Field(description="Such as `spam`, `duplicate`, `test` or `mistake`.")
+
+
 class Wait(Write):
     """Nobody works on it until somebody answers or it wakes."""
 

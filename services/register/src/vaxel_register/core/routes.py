@@ -145,6 +145,10 @@ ROUTES: tuple[Route, ...] = (
         "Close the matter; the customer's next message opens it again.",
     ),
     _write(
+        "cancel", "/cases/{number}/cancel", Action.CASE_RESOLVE, requests.Cancel,
+        "End what needs nobody (spam, a test, a mistake) without an answer.",
+    ),
+    _write(
         "wait", "/cases/{number}/wait", Action.CASE_WAIT, requests.Wait,
         "Wait for somebody; frees your hands.",
     ),

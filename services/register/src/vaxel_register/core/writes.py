@@ -60,6 +60,8 @@ def data_of(request: requests.Request, stored: Stored | None) -> tuple[str, dict
         case requests.Resolve():
             kind, data = "case.resolve", {"reason": request.reason, "queue": request.queue}
             data["follow_up_ms"] = _ms(request.follow_up_at)
+        case requests.Cancel():
+            kind, data = "case.cancel", {"reason": request.reason}
         case requests.Wait():
             kind, data = "case.wait", {"waits_for": request.waits_for, "reason": request.reason}
             data |= {"wake_ms": _ms(request.wake_at), "queue": request.queue}

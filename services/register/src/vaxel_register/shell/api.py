@@ -18,8 +18,8 @@ from vaxel_register.shell.streams import Streams
 from vaxel_shared.http.problems import problem
 
 _ON_CASES = (
-    "reply", "note", "resolve", "wait", "transfer", "consult", "approve", "answer", "escalate",
-    "suspend", "resume", "merge", "split",
+    "reply", "note", "resolve", "cancel", "wait", "transfer", "consult", "approve", "answer",
+    "escalate", "suspend", "resume", "merge", "split",
 )  # fmt: skip
 """Routes that do something with a case."""
 

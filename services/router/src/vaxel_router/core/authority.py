@@ -14,6 +14,7 @@ _KINDS = {
     "case.assign": frozenset({"supervisor", "system"}),
     "case.suspend": frozenset({"supervisor", "system"}),
     "case.resume": frozenset({"supervisor", "system"}),
+    "contact.end": frozenset({"customer", "system"}),
     "case.handed": frozenset({"system"}),
     "delivery.result": frozenset({"system"}),
     "sla.alert": frozenset({"system"}),

@@ -129,21 +129,23 @@ def resolve_case(
     case: Case,
     work: Work | None,
     reason: str | None,
-    follow_up: dict[str, Any] | None = None,
+    more: dict[str, Any] | None = None,
 ) -> None:
     """A case is done; a contact within ``reopen_within`` opens it again.
 
-    What was asked of others about it is over with it, and whoever waits for it goes on.
+    What was asked of others about it is over with it, and whoever waits for it goes on. ``more``
+    is what else the decision says: when somebody looks again, or that it ends without an answer.
     """
     for child in list(case.children):
         asked = step.pool.cases[child]
         resolve_case(step, asked, step.pool.works.get(asked.work_id or ""), PARENT_RESOLVED)
     reopen_ms = step.policy.reopen_within_ms if step.policy is not None else 0
-    later = follow_up or {}
+    later = more or {}
     close_ms = max(step.now_ms + max(reopen_ms, 1), later.get("follow_up_ms", 0) + 1)
     step.emit("case.resolved", case_id=case.id, reason=reason, close_ms=close_ms, **later)
     end_work(step, work, "resolved")
-    draw(step, case)
+    if "outcome" not in later:  # else nobody did anything that could be looked at
+        draw(step, case)
     if case.parent is None or not case.parent.waits or reason == PARENT_RESOLVED:
         return
     above = step.living(step.pool.cases.get(case.parent.case_id))

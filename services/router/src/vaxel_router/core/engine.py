@@ -16,6 +16,7 @@ from vaxel_router.core import (
     cases,
     consulting,
     handing,
+    leaving,
     merging,
     offers,
     presence,
@@ -36,11 +37,13 @@ Handler = Callable[[Step, wire.Command], None]
 
 HANDLERS: dict[str, Handler] = {
     "contact.add": handing.add,
+    "contact.end": leaving.end,
     "offer.accept": offers.accept,
     "offer.decline": offers.decline,
     "case.reply": cases.reply,
     "case.note": cases.note,
     "case.resolve": cases.resolve,
+    "case.cancel": leaving.cancel,
     "case.reopen": cases.reopen,
     "case.wait": cases.wait,
     "case.transfer": handing.transfer,

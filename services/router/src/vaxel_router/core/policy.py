@@ -224,6 +224,7 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
     presence: PresencePolicy = msgspec.field(default_factory=PresencePolicy)
     calendars: dict[str, Opening] = msgspec.field(default_factory=dict)
     after_reply: dict[str, str] = msgspec.field(default_factory=lambda: {"email": "waiting"})
+    give_up_after_leaving: list[str] = msgspec.field(default_factory=list)
     limits: PoolLimits | None = None
     match: Match | None = None
     quality: Quality | None = None

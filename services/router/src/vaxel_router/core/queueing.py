@@ -321,14 +321,14 @@ def withdraw_others(step: Step, work: Work, but: Offer, reason: str) -> list[Age
     return freed
 
 
-def close_work(step: Step, work: Work, reason: str) -> Agent | None:
+def close_work(step: Step, work: Work, reason: str, outcome: str = "work.closed") -> Agent | None:
     """End a work, its offer first; answers the agent whose hands it leaves free."""
     holder = work.agent_id
     if work.offer_id is not None:
         holder = step.pool.offers[work.offer_id].agent_id
         end_offer(step, work, "withdrawn", reason=reason)
     step.emit(
-        "work.closed",
+        outcome,
         case_id=work.case_id,
         work_id=work.id,
         agent_id=work.agent_id,

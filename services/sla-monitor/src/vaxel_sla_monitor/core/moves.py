@@ -18,6 +18,8 @@ PARTINGS = frozenset({"case.merged", "case.handed_over"})
 MOVERS = CONTACTS | ENDINGS | PARTINGS | {
     "case.replied", "case.waiting", "case.resolved", "case.split", "work.queued", "work.escalated",
 }  # fmt: skip
+GIVEN_UP = "case.given_up"
+"""What a ``case.resolved`` without an answer does: no promise was kept by it."""
 TOOK_IN, LET_GO = "case.took_in", "case.let_go"
 """What the other case of a ``case.merged`` or ``case.split`` does: a move of its own."""
 _OTHERS = {"case.merged": (TOOK_IN, "into"), "case.split": (LET_GO, "out_of")}
@@ -41,8 +43,9 @@ def moves_of(decision: Decision, *, partition: int, seq: int, index: int) -> lis
 
 def _move(decision: Decision, case_id: str, partition: int, seq: int, index: int) -> Move:
     data = decision.data
+    given_up = decision.type == "case.resolved" and data.get("outcome") is not None
     return Move(
-        type=decision.type,
+        type=GIVEN_UP if given_up else decision.type,
         case_id=case_id,
         pool=decision.pool,
         partition=partition,
@@ -52,7 +55,7 @@ def _move(decision: Decision, case_id: str, partition: int, seq: int, index: int
         facts=_facts(decision.type, data),
         received_at_ms=_whole(data.get("received_at_ms")),
         waits_for=_word(data.get("waits_for")),
-        reason=_word(data.get("reason")),
+        reason=_word(data.get("outcome" if given_up else "reason")),
         answered=True if (data.get("handed") or data).get("answered") is True else None,
     )
 

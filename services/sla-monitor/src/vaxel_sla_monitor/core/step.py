@@ -15,7 +15,7 @@ import msgspec
 from vaxel_shared.config.sla import CLOCKS
 from vaxel_shared.contracts.sla import Due, Move, SlaEvent
 from vaxel_sla_monitor.core import telling
-from vaxel_sla_monitor.core.moves import CONTACTS, ENDINGS, LET_GO, PARTINGS, TOOK_IN
+from vaxel_sla_monitor.core.moves import CONTACTS, ENDINGS, GIVEN_UP, LET_GO, PARTINGS, TOOK_IN
 from vaxel_sla_monitor.core.rules import Promise, Rules, closed
 from vaxel_sla_monitor.core.state import FORGET, FORGET_MS, Case, Clock, Facts, Stage
 
@@ -114,6 +114,7 @@ class _Run:
             "work.escalated": self._escalated,
             "work.queued": self._queued,
             "case.split": self._is_back,
+            GIVEN_UP: self._given_up,
             TOOK_IN: self._took_in,
             LET_GO: self._let_go,
         }
@@ -252,6 +253,10 @@ class _Run:
                 paused = replace(clock, state="paused", pauses=((clock.started_ms, None),))
                 self._refit(name, paused, None)
                 self._say("paused", name, SCHEDULED)
+
+    def _given_up(self, move: Move) -> None:
+        self._end_all("cancelled", move.reason or move.type)
+        self.case = replace(self.case, resolved=True, waits_for=None)
 
     def _resolved(self, _move: Move) -> None:
         if "first_response" in self.case.clocks and self.case.clocks["first_response"].open:

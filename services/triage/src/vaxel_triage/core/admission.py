@@ -25,11 +25,19 @@ def skipped(interaction: Interaction) -> Skip | None:
         return "outbound"
     if interaction.direction == "echo":
         return "echo"
-    if interaction.kind in _SIGNALS:
+    if interaction.kind in _SIGNALS and left(interaction) is None:
         return "signal"
     if interaction.kind in _REPORTS and not is_bounce(interaction):
         return "report"
     return None
+
+
+def left(interaction: Interaction) -> Literal["left", "hung_up"] | None:
+    """How the customer ended the conversation, if this says so; None: it says something else."""
+    if interaction.direction != "inbound" or interaction.kind != "membership":
+        return None
+    state = (interaction.status or {}).get("state")
+    return "left" if state == "left" else "hung_up" if state == "hung_up" else None
 
 
 def is_bounce(interaction: Interaction) -> bool:

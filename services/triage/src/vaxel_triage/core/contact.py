@@ -88,6 +88,19 @@ def to_command(
     )
 
 
+def to_end(interaction: Interaction, reason: str, view: View, pseudonym: Pseudonym) -> Command:
+    """The ``contact.end`` of an interaction that says that the customer left."""
+    home = home_of(view, interaction.account, interaction.conversation_key)
+    return Command(
+        id=interaction.id,
+        type="contact.end",
+        pool=home.pool.name,
+        actor=Actor(kind="customer", id=customer_id(interaction, pseudonym)),
+        via="triage",
+        data={"conversation_key": interaction.conversation_key, "reason": reason},
+    )
+
+
 def received_at_ms(interaction: Interaction) -> int:
     """Milliseconds UTC. Raises ``Poison`` where it is no ISO 8601 instant with an offset."""
     try:

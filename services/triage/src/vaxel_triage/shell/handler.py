@@ -19,8 +19,8 @@ from vaxel_shared.kafka.topic_reader import Record
 from vaxel_shared.kafka.topics import WORK
 from vaxel_shared.obs import metrics, tracing
 from vaxel_shared.obs.logging import get_logger
-from vaxel_triage.core.admission import skipped
-from vaxel_triage.core.contact import Tools, to_command
+from vaxel_triage.core.admission import left, skipped
+from vaxel_triage.core.contact import Tools, received_at_ms, to_command, to_end
 from vaxel_triage.core.identity import Pseudonym
 from vaxel_triage.shell.deployment import Current
 from vaxel_triage.shell.texts import with_text
@@ -81,6 +81,9 @@ class Handler:
                 offset=record.offset,
             )
             return None
+        if (how := left(interaction)) is not None:
+            command = to_end(interaction, how, now.view, self.pseudonym)
+            return command, _outgoing(command, received_at_ms(interaction))
         interaction, lacking = await with_text(interaction, self.blobs, self.text_budget_ms)
         command = to_command(
             interaction,
@@ -89,15 +92,7 @@ class Handler:
             tools=Tools(self.pseudonym, now.detector),
             lacking=lacking,
         )
-        event = Event(
-            id=command.id,
-            type=event_type(command.type),
-            source=SOURCE,
-            time_ms=command.data["received_at_ms"],
-            subject=command.id,
-            traceparent=tracing.contact(command.id, "triage").traceparent,
-        )
-        return command, Outgoing(WORK, command.pool, command.to_json(), event)
+        return command, _outgoing(command, command.data["received_at_ms"])
 
     async def _send(
         self, ready: Sequence[tuple[Record, Command, Outgoing]], started_ns: int
@@ -106,6 +101,9 @@ class Handler:
             return
         await self.sender.send_many([outgoing for _, _, outgoing in ready])
         for record, command, _ in ready:
+            if command.type == "contact.end":
+                get_logger().info("contact_ended", contact_id=command.id, pool=command.pool)
+                continue
             _trace(record, command, started_ns)
             data = command.data
             metrics.CONTACTS.labels(data["channel"]).inc()
@@ -123,6 +121,18 @@ class Handler:
                 partition=record.partition,
                 offset=record.offset,
             )
+
+
+def _outgoing(command: Command, time_ms: int) -> Outgoing:
+    event = Event(
+        id=command.id,
+        type=event_type(command.type),
+        source=SOURCE,
+        time_ms=time_ms,
+        subject=command.id,
+        traceparent=tracing.contact(command.id, "triage").traceparent,
+    )
+    return Outgoing(WORK, command.pool, command.to_json(), event)
 
 
 def decode(value: bytes) -> Interaction:

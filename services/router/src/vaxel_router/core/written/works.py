@@ -242,5 +242,7 @@ HANDLERS: dict[str, Handler] = {
     "work.resumed": _work_resumed,
     "work.wrapping": _work_wrapping,
     "work.closed": _work_closed,
+    "work.cancelled": _work_closed,
+    "work.abandoned": _work_closed,
 }
 """Type of a decision → what it changes."""
