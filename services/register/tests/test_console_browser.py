@@ -70,6 +70,9 @@ class Router:
         if command.type == "case.resolve":
             solved = decision("case.resolved", at, cause=cause, case_id=CASE)
             return [solved, decision("work.closed", at, cause=cause, **ids_)]
+        if command.type == "case.cancel":
+            solved = decision("case.resolved", at, cause=cause, case_id=CASE, outcome="cancelled")
+            return [decision("work.cancelled", at, cause=cause, **ids_, **data), solved]
         if command.type == "case.wait":
             waits = decision("case.waiting", at, cause=cause, case_id=CASE, **data)
             return [waits, decision("work.closed", at, cause=cause, **ids_)]
@@ -248,6 +251,22 @@ async def test_keys_are_listed_and_do_nothing_while_one_types(
         await page.keyboard.press("Control+Enter")
         await expect(page.locator(".casehead")).to_contain_text("resolved")
     assert [command.type for command in kit.log.sent] == ["case.resolve"]
+
+
+async def test_what_needs_nobody_ends_without_an_answer(kit: Register, router: Router) -> None:
+    await kit.with_case()
+    async with console(kit) as page:
+        await expect(page.get_by_role("button", name="Nothing to do")).to_be_visible()
+        await page.keyboard.press("z")
+        asked = page.get_by_role("dialog", name="Nothing to do")
+        await expect(asked.get_by_role("radio", name="spam")).to_be_checked()
+        await asked.get_by_role("radio", name="it came twice").check()
+        await page.keyboard.press("Control+Enter")
+        await expect(page.locator(".casehead")).to_contain_text("resolved")
+        await expect(page.locator("body")).to_contain_text("has ended without an answer")
+    assert [(one.type, one.data) for one in kit.log.sent] == [
+        ("case.cancel", {"reason": "duplicate"})
+    ]
 
 
 async def test_an_offer_is_declined_with_a_reason(kit: Register, router: Router) -> None:

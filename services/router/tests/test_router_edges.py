@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from router_harness import ROSTER, ROUTING, Router, types
 
-from vaxel_router.core import step, views
+from vaxel_router.core import limits, step, views
 from vaxel_router.core.limits import DAY_MS, MEMORY_DAYS
 from vaxel_router.core.numbers import is_valid
 from vaxel_router.core.policy import decode
@@ -138,3 +138,70 @@ def test_what_is_matched_one_by_one_is_counted(monkeypatch: pytest.MonkeyPatch) 
     made = router.wait(2_000)
     window = router.last("switch.changed").data["window"]
     assert window["matched"] == types(made).count("offer.made") == 3
+
+
+def test_nobody_takes_a_case_apart_that_another_has_in_hand() -> None:
+    router = Router()
+    for name in ("mail-1", "mail-2"):
+        router.contact(name, queue="general")
+    first, second = router.pool().cases.values()
+    router.accept(router.pool().offers[router.pool().works[first.work_id or ""].offer_id or ""])
+    router.send("case.merge", kind="supervisor", case=second.id, data={"target": first.id})
+    holder = router.pool().works[first.work_id or ""].agent_id
+    other = next(name for name in sorted(router.pool().agents) if name != holder)
+    work = router.pool().works[first.work_id or ""]
+    for agent, token in ((other, work.token), (holder, "0.0")):
+        (made,) = router.send(
+            "case.split", kind="agent", agent=agent, case=first.id, token=token,
+            data={"target": second.id},
+        )  # fmt: skip
+        assert made.type == "command.refused"
+
+
+@pytest.mark.parametrize(("hops", "becomes"), [
+    (limits.HOPS_MAX - 1, "contact.forwarded"), (limits.HOPS_MAX, "case.opened"),
+])  # fmt: skip
+def test_what_pools_pass_on_to_each_other_is_taken_after_so_many(hops: int, becomes: str) -> None:
+    router = Router()
+    before = {"from_pool": "other", "case_id": "there", "hops": hops}
+    made = router.contact("mail-1", forwarded=before)
+    assert made[0].type == becomes
+
+
+def test_a_queue_says_since_when_its_oldest_waits_and_nobody_in_hand_counts() -> None:
+    router = Router()
+    start_ms = router.now_ms
+    roomless = ROSTER.replace("present: true", "present: false")
+    router.contact("mail-1", queue="general")
+    router.accept()
+    router.roster(roomless)
+    (row,) = (one for one in views.queues(router.world) if one["queue"] == "general")
+    assert (row["assigned"], row["waiting"]) == (1, 0)
+    assert "oldest_since_ms" not in row
+    for agent in sorted(router.pool().agents):
+        away = {"presence": "away", "mode": "keep"}
+        router.send("agent.presence", kind="agent", agent=agent, data=away)
+    for name in ("mail-2", "mail-3"):
+        router.wait(MINUTE_MS)
+        router.contact(name, queue="general")
+    (row,) = (one for one in views.queues(router.world) if one["queue"] == "general")
+    assert (row["waiting"], row["oldest_since_ms"]) == (2, start_ms + MINUTE_MS)
+
+
+def test_what_somebody_who_is_gone_had_comes_back_however_many_records_it_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    router = Router()
+    for number in range(4):
+        router.contact(f"mail-{number}", queue="general")
+        router.accept()
+    holders = {work.agent_id for work in router.pool().works.values()}
+    monkeypatch.setattr(step, "DECISIONS_MAX", 2)
+    for agent in sorted(one for one in holders if one is not None):
+        data = {"presence": "offline", "lost": True}
+        router.send("agent.presence", agent=agent, data=data)
+    for _ in range(20):
+        router.wait(MINUTE_MS // 5)
+    offline = [one for one in router.pool().agents.values() if one.presence == "offline"]
+    assert len(offline) >= len(holders)
+    assert [one.works for one in offline if one.works] == []

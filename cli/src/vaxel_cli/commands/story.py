@@ -20,6 +20,7 @@ _TOLD = (
     "case.closed", "case.handed_over", "work.queued", "work.stepped", "work.escalated",
     "work.assigned", "work.wrapping", "work.suspended", "work.resumed", "work.cancelled",
     "work.abandoned", "offer.made", "offer.ended", "command.refused", "case.merged", "case.split",
+    "contact.ended",
 )  # fmt: skip
 """Decisions that say something of the way; effects and repeats don't."""
 
@@ -211,6 +212,10 @@ def _replied(data: Data, who: str) -> str:
     return f"answered by {who}; then {data.get('then')}"
 
 
+def _left(data: Data, _who: str) -> str:
+    return "the customer " + ("hung up" if data.get("reason") == "hung_up" else "left")
+
+
 def _refused(data: Data, _who: str) -> str:
     return f"refused: {reasons.refusal(str(data.get('code')), data.get('params'))}"
 
@@ -221,6 +226,7 @@ _SENTENCES: dict[str, Callable[[Data, str], str]] = {
     "case.reopened": _took("reopened"),
     "case.waiting": _waiting,
     "case.replied": _replied,
+    "contact.ended": _left,
     "work.queued": _queued,
     "work.stepped": _stepped,
     "work.escalated": _escalated,

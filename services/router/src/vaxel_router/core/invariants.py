@@ -86,6 +86,12 @@ def every_deadline_has_a_timer(world: World, pool: Pool) -> list[str]:
         rests = work.queue in pool.shut
         if work.state == "queued" and work.next_ms is not None and not rests:
             wanted[f"step:{pool.name}:{work.id}"] = work.next_ms
+        ends = [until for until in work.barred.values() if until > world.state.now_ms]
+        if work.state == "queued" and ends:
+            # Whom it waits for first may be sooner; the timer is for whatever ends first.
+            kept_ms = work.prefer_until_ms or 0
+            ends += [kept_ms] if kept_ms > world.state.now_ms else []
+            wanted[f"free:{pool.name}:{work.id}"] = min(ends)
         if work.lease_ms is not None:
             wanted[f"lease:{pool.name}:{work.id}"] = work.lease_ms
     for agent in pool.agents.values():
