@@ -124,6 +124,8 @@ class Desk:
             commands: list[wire.Command] = []
             for offer in offers:
                 commands += [self.contact(), self._accept(offer), self._reply()]
+            if not offers:  # whoever could take what waits has full hands: somebody is done
+                commands = [self.contact(), self._reply()]
             self.feed(commands, spent)
         return spent
 
