@@ -20,8 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from chaos.chaos import shown_cases
 from chaos.checker import Verdict, check
+from chaos.shown import shown_cases
 from chaos.system import ROOT, System, wait_for
 
 from vaxel_cli.broker import LocalBroker
