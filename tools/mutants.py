@@ -292,7 +292,7 @@ def score(verdicts: list[Verdict]) -> dict[str, Any]:
     killed = len(verdicts) - len(left)
     low, high = wilson(killed, len(verdicts))
     return {
-        "title": "Small defects in the router's core, and those that its tests don't notice",
+        "title": "Small defects in the router's core; the promise is that a test notices",
         "n": len(verdicts),
         "violations": len(left),
         "figures": {
