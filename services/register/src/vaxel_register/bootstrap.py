@@ -12,6 +12,7 @@ from vaxel_register.config import RegisterSettings
 from vaxel_register.core.limits import COMMAND_WAIT_MS
 from vaxel_register.shell.api import Handlers, api_routes
 from vaxel_register.shell.arrivals import Arrivals
+from vaxel_register.shell.attendance import Attendance
 from vaxel_register.shell.commander import Commander
 from vaxel_register.shell.console import Console, load_words
 from vaxel_register.shell.demo import Demo
@@ -48,6 +49,7 @@ class Parts:
     arrivals: Arrivals
     commander: Commander
     feed: Feed
+    attendance: Attendance
     demo: Demo
     routes: list[web.RouteDef]
     close: tuple[Callable[[], Awaitable[None]], ...]
@@ -75,6 +77,9 @@ def wire(
         store=store, queries=queries, arrivals=arrivals, blobs=blobs, outlet=outlet, clock=clock,
         wait_ms=wait_ms,
     )  # fmt: skip
+    attendance = Attendance(
+        commander=commander, queries=queries, clock=clock, enabled=settings.console_presence
+    )
     seen = settings.agents_see_reasons
     by = Handlers(
         reads=Reads(
@@ -85,7 +90,9 @@ def wire(
         desk=Desk(
             queries=queries, directory=directory, sessions=sessions, words=words, demo=demo.there
         ),
-        streams=Streams(feed=feed, queries=queries, again=edge.principal, clock=clock),
+        streams=Streams(
+            feed=feed, queries=queries, again=edge.principal, clock=clock, attendance=attendance
+        ),
         demo=demo,
     )
     routes = [*api_routes(edge, by), *Console(sessions=sessions, words=words).routes()]
@@ -95,6 +102,7 @@ def wire(
         arrivals,
         commander,
         feed,
+        attendance,
         demo,
         routes,
         (engine.dispose, live.close, demo.close),
@@ -123,6 +131,7 @@ async def build(settings: RegisterSettings) -> Service:
         return reasons
 
     tasks: dict[str, Task] = {"sender": sender.run, "feed": parts.feed.run}
+    tasks["attendance"] = parts.attendance.run
     tasks |= {one.topic: one.run for one in reading}
     return Service(
         name=NAME,

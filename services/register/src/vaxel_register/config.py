@@ -22,6 +22,9 @@ class RegisterSettings(Settings):
     agents_see_reasons: Literal["own", "all"] = "own"
     """Whether agents see what ruled others out of an offer, or only what concerns themselves."""
 
+    console_presence: bool = False
+    """Whether agents work at the console: whose last one closes has lost the connection, and the
+    policy's grace begins. Off, presence is only what somebody says."""
     secure_cookies: bool = False
     """Whether browsers come by TLS, as they should past one machine: cookies go only by it then."""
     demo: bool = False

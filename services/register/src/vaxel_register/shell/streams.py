@@ -11,6 +11,7 @@ from vaxel_register.core.access import Principal
 from vaxel_register.core.changes import may_see, shown
 from vaxel_register.core.limits import FEED_PAGE, STREAM_BEAT_MS, STREAM_WRITE_MS_MAX
 from vaxel_register.core.requests import EventsQuery
+from vaxel_register.shell.attendance import Attendance
 from vaxel_register.shell.edge import PRIVATE, Call, Refusal
 from vaxel_register.shell.feed import Feed, Listener, TooMany
 from vaxel_register.shell.queries import Queries, Row
@@ -27,17 +28,20 @@ Again = Callable[[web.Request], Awaitable[Principal | None]]
 class Streams:
     """The handler of ``/events``."""
 
-    def __init__(self, *, feed: Feed, queries: Queries, again: Again, clock: Clock) -> None:
+    def __init__(
+        self, *, feed: Feed, queries: Queries, again: Again, clock: Clock, attendance: Attendance
+    ) -> None:
         self._feed = feed
+        self._attendance = attendance
         self._queries = queries
         self._again = again
         self._clock = clock
 
     async def events(self, call: Call) -> web.StreamResponse:
         """Tell until they go, or are too slow, or may no longer know."""
-        after = _last_event_id(call)
+        after, subject = _last_event_id(call), call.principal.subject
         try:
-            with self._feed.listening(call.principal.subject) as listener:
+            with self._feed.listening(subject) as listener, self._attendance.at_console(subject):
                 response = web.StreamResponse(
                     headers={**PRIVATE, "Content-Type": "text/event-stream"}
                 )
