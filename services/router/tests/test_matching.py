@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from matching_oracle import Oracle, Person, Thing
 
-from vaxel_router.core.matching import Account, Asks, Extra, Matcher, Profile
+from vaxel_router.core.matching import Account, Asks, Extra, Matcher, Profile, table
 
 CHANNELS = ("chat", "email")
 KINDS = ("", "calm", "loud")
@@ -241,3 +241,20 @@ def test_what_a_crew_keeps_is_bounded_by_its_members_though_nobody_asks_for_days
     assert all(len(heap) < 100 for heap in crew.orders.values())
     assert matcher.choose_for(by_load, now=0) == "x"
     assert matcher.choose_for(Asks("chat", (1,), (), ()), now=0) == "x"
+
+
+def test_kinds_that_nobody_asks_for_any_more_are_forgotten_everywhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(table, "CLASSES_MIN", 8)
+    matcher = Matcher()
+    matcher.table._limits["asked"] = 8
+    profile = Profile(1, (("billing", 9),), (), (("chat", 1, 2),), capacity=2)
+    matcher.join("x", profile)
+    for number in range(200):
+        matcher.put(f"i{number}", Asks("chat", kind=f"k{number}"), key=number)
+        matcher.drop(f"i{number}")
+    crew = matcher.seats["x"].crew
+    assert len(matcher.table.asked) <= 16
+    assert len(matcher.table.brought[profile].asked) <= 16
+    assert len(crew.row.members) <= 16

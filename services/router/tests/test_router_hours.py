@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 from router_harness import Router, types
 
+from vaxel_router.core import switches
 from vaxel_router.core.hours import LOOK_MS, Hours, calendar_of, hours_at
 from vaxel_router.core.policy import Opening
 from vaxel_shared.contracts import wire
@@ -144,3 +145,12 @@ def test_hours_end_with_the_policy_that_has_them() -> None:
     assert not router.pool().switches
     assert not router.pool().shut
     router.replay()
+
+
+def test_a_queue_that_is_open_by_its_hours_is_no_switch_that_is_on() -> None:
+    router = at_work()
+    (row,) = switches.active(router.pool())
+    closed = {"switch": "hours", "queue": "billing", "reason": "outside_hours"}
+    assert {name: row[name] for name in closed} == closed
+    until(router, "2023-11-15T08:00:00+02:00")
+    assert switches.active(router.pool()) == []
