@@ -60,7 +60,8 @@ class Attendance:
             self._open[subject] -= 1
             if not self._open[subject]:
                 del self._open[subject]
-                self._closed_ms[subject] = self._clock.monotonic_ms()
+                if self._enabled:
+                    self._closed_ms[subject] = self._clock.monotonic_ms()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look again and again until ``stop``."""
