@@ -43,6 +43,7 @@ def plain(decisions: list[wire.Decision]) -> list[tuple[Any, ...]]:
     st.sampled_from((1, 3, 14)),
     st.sampled_from((0, 0, 200, 90_000)),
 )
+@example(65520, 31, 3, 0)  # an explanation that never arrived
 def test_unchanged_it_comes_out_as_recorded_to_the_last_decision(
     seed: int, commands: int, agents: int, late_ms: int
 ) -> None:

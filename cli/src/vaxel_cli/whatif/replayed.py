@@ -222,8 +222,13 @@ class Replay:
         return situation(self._pool(command.pool), command.case_id) == act.situation
 
     def _of_this_hand_over(self, command: wire.Command) -> wire.Command:
-        """Speaks of the hand-over by its place in the log: here that is another."""
-        case = self._pool(command.pool).cases.get(command.case_id or "")
+        """Speaks of a hand-over or an explanation by its place in the log: here that is another."""
+        pool = self._pool(command.pool)
+        case = pool.cases.get(command.case_id or "")
+        if command.data.get("effect") == "reply":
+            explained = living(pool, command.case_id)
+            named = explained.explanation if explained is not None else None
+            return msgspec.structs.replace(command, data=command.data | {"effect_id": named or ""})
         if case is None or case.handed is None:
             return command
         named = "hand_over" if command.type == "case.handed" else "effect_id"

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from vaxel_cli.policy.history import Moment
+from vaxel_router.core.complaints import undelivered
 from vaxel_router.core.engine import Input
 from vaxel_router.core.state import Case, Pool, Work, World
 from vaxel_shared.contracts import wire
@@ -197,11 +198,7 @@ class _Reader:
         if command.type == "contact.add":
             self._contacted(act, made)
         elif command.type in ("offer.accept", "offer.decline", "delivery.result"):
-            shown = self.story.offers.get(command.data.get("offer_id") or "")
-            if shown is not None and shown.ended_ms is None:
-                shown.acts.append(act)
-            elif command.data.get("effect") == "relay":
-                self._heard(pool, act)
+            self._answered(pool, act)
         elif command.type == "case.handed":
             self._heard(pool, act)
         elif command.type == "sla.alert":
@@ -216,6 +213,18 @@ class _Reader:
                 self.story.outside.append(told)
         else:
             self.story.outside.append(act)
+
+    def _answered(self, pool: Pool, act: Act) -> None:
+        """What became of an offer, of a hand-over, or of an explanation that never arrived."""
+        command = act.command
+        shown = self.story.offers.get(command.data.get("offer_id") or "")
+        if shown is not None and shown.ended_ms is None:
+            shown.acts.append(act)
+        elif command.data.get("effect") == "relay":
+            self._heard(pool, act)
+        elif undelivered(living(pool, command.case_id), command.data):
+            told = act._replace(situation=situation(pool, command.case_id))
+            self.story.outside.append(told)
 
     def _heard(self, pool: Pool, act: Act) -> None:
         """What another pool, or the way there, says of a case comes so long after it went."""
