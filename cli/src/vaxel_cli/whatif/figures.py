@@ -208,7 +208,7 @@ class _Fold:
                 _rested(self._waits[work_id], made.at_ms)
             case "work.assigned":
                 self._assigned(made, work_id, case_id)
-            case "work.closed":
+            case "work.closed" | "work.cancelled" | "work.abandoned":
                 self._waits.pop(work_id, None)
             case "work.escalated":
                 answer.escalations[made.data["reason"]] += 1

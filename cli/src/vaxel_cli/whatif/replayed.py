@@ -179,7 +179,7 @@ class Replay:
                 self._answer(made)
             case "work.assigned":
                 self._begin(made)
-            case "work.wrapping" | "work.closed":
+            case "work.wrapping" | "work.closed" | "work.cancelled" | "work.abandoned":
                 self._end(made)
             case "case.opened" | "case.joined" | "case.reopened" | "contact.forwarded":
                 self._contacted(made)

@@ -272,7 +272,7 @@ class _Reader:
                 self.story.stints[case_id].append(stint)
             case "work.wrapping":
                 self._ended(self._open.get(work_id), made)
-            case "work.closed":
+            case "work.closed" | "work.cancelled" | "work.abandoned":
                 self._ended(self._open.pop(work_id, None), made)
             case "case.handed_over" if "contact" in made.data:
                 count, _ = self._handed.get(case_id, (0, 0))
