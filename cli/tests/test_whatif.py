@@ -44,6 +44,8 @@ def plain(decisions: list[wire.Decision]) -> list[tuple[Any, ...]]:
     st.sampled_from((0, 0, 200, 90_000)),
 )
 @example(65520, 31, 3, 0)  # an explanation that never arrived
+@example(556926566, 100, 14, 0)  # what was cancelled has ended
+@example(469406834, 65, 14, 200)  # the customer left whoever had it
 def test_unchanged_it_comes_out_as_recorded_to_the_last_decision(
     seed: int, commands: int, agents: int, late_ms: int
 ) -> None:

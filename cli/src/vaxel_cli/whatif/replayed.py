@@ -399,6 +399,8 @@ class Replay:
             work = pool.works.get(str(made.work_id))
             held = work is not None and work.agent_id == playing.agent_id
             case = living(pool, playing.case_id)
+            if work is not None and ends and not playing.exact and work.state == "wrapping":
+                return  # it has ended meanwhile: the customer left
             if case is None or (not playing.done if late else not held):
                 return
             command = shifted(act.command, now_ms - act.at_ms)
