@@ -226,8 +226,7 @@ class Replay:
         pool = self._pool(command.pool)
         case = pool.cases.get(command.case_id or "")
         if command.data.get("effect") == "reply":
-            explained = living(pool, command.case_id)
-            named = explained.explanation if explained is not None else None
+            named = (case := living(pool, command.case_id)) and case.explanation
             return msgspec.structs.replace(command, data=command.data | {"effect_id": named or ""})
         if case is None or case.handed is None:
             return command
@@ -399,9 +398,8 @@ class Replay:
             work = pool.works.get(str(made.work_id))
             held = work is not None and work.agent_id == playing.agent_id
             case = living(pool, playing.case_id)
-            if work is not None and ends and not playing.exact and work.state == "wrapping":
-                return  # it has ended meanwhile: the customer left
-            if case is None or (not playing.done if late else not held):
+            over = ends and not playing.exact and work is not None and work.state == "wrapping"
+            if over or case is None or (not playing.done if late else not held):
                 return
             command = shifted(act.command, now_ms - act.at_ms)
             own = command.actor.kind == "agent" and command.agent_id == stint.agent_id
