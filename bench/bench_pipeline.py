@@ -49,8 +49,8 @@ METHOD = (
     " *A backlog*: all commands stand on the log before the router starts on them. *At a pace*:"
     f" {PACE} commands a second, each timed from before it is sent until its decision was read. The"
     " peers send as many records of the same bytes: one hop (sent, acknowledged by all, read), and"
-    " two, with a task of the measuring process between that only passes on what it reads, one batch"
-    " after the other."
+    " two, with a task of the measuring process between that only passes on what it reads, one"
+    " batch after the other."
 )
 NOT_COVERED = [
     "Replication, fsync, a network: one broker, one copy, on the same two cores as all else.",
