@@ -93,7 +93,7 @@ async def awaits(count: int, seed: int, place: Place) -> tuple[record.Figure, Ju
         begun,
         n=found.ended.total(),
         violations=found.judgement.violations,
-        figures=found.figures(),
+        figures=found.figures(count),
         command=f"python tests/chaos/rig.py --awaits {count} --seed {seed}",
         not_covered=COMMON + " Awaits within aiokafka's own background tasks count as one with"
         " ours that waits for them; the process may end at any instant of that wait.",

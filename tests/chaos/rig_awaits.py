@@ -83,16 +83,19 @@ class Awaits:
         """Places that were seen, and then not often enough."""
         return sorted(place for place in self.seen if self.ended[place] < count)
 
-    def figures(self) -> dict[str, object]:
-        """For the document."""
-        found = self.judgement
+    def figures(self, count: int) -> dict[str, object]:
+        """For the document; so many ends were wanted at each place."""
+        found, few = self.judgement, self.unreached(count)
         stages = Counter(_stage(place) for place in self.seen)
         return {
             "await places found": len(self.seen),
             "of them": ", ".join(f"{name} {count}" for name, count in sorted(stages.items())),
             "ends at them": self.ended.total(),
             "fewest at one place": min((self.ended[p] for p in self.seen), default=0),
-            "places at which it was none": "; ".join(self.unreached(1)) or "none",
+            f"places with fewer than {count}": "; ".join(
+                f"{place} ({self.ended[place]})" for place in few
+            )
+            or "none",
             "before anything else happened, while it waited": f"{self.at_once},"
             f" {self.ended.total() - self.at_once}",
             "owners that claimed": found.owners,
