@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from kit import Report, Table, percentile, rate, ratio, run
+from own_broker import own_broker
 from traffic import Desk
 
-from vaxel_cli.broker import LocalBroker, prepare
 from vaxel_shared.contracts import wire
 from vaxel_shared.kafka import chain, topics
 from vaxel_shared.kafka.client import client_options
@@ -120,25 +117,11 @@ def main(seconds: float) -> Report:
 
 
 async def _measure(report: Report, seconds: float) -> None:
-    installation = await prepare()
-    report.method += f" Broker: {installation.label}."
-    with tempfile.TemporaryDirectory(prefix="vaxel-bench-") as name:
-        port, controller_port = _free_ports()
-        folder = Path(name)
-        broker = LocalBroker(
-            installation, folder / "kafka", port=port, controller_port=controller_port
-        )
-        await broker.start()
-        try:
-            await broker.wait_ready()
-            settings = Settings(broker=broker.address, data_dir=folder)
-            await topics.apply(settings, local=True)
-            ways = await _ways(settings)
-            for size in SIZES:
-                report.tables.append(await _size(ways, size, seconds))
-            await ways.close()
-        finally:
-            await broker.stop()
+    async with own_broker(report) as settings:
+        ways = await _ways(settings)
+        for size in SIZES:
+            report.tables.append(await _size(ways, size, seconds))
+        await ways.close()
 
 
 async def _ways(settings: Settings) -> Ways:
@@ -209,16 +192,6 @@ def _decisions(count: int) -> list[wire.Decision]:
     if len(found) < count:
         raise AssertionError(f"only {len(found)} decisions in a second")
     return found[:count]
-
-
-def _free_ports() -> list[int]:
-    sockets = [socket.socket() for _ in range(2)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 if __name__ == "__main__":

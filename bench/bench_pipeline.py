@@ -7,19 +7,18 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from bench_append import _free_ports
 from kit import Report, Table, percentile, rate, ratio, run
+from own_broker import own_broker
 from traffic import CONFIG, POOL, Desk
 
-from vaxel_cli.broker import LocalBroker, prepare
 from vaxel_shared import ids
 from vaxel_shared.blobs import FolderBlobs
 from vaxel_shared.config.deployment import load
@@ -86,8 +85,9 @@ class Bench:
             return [made]
         case = ids.case_id(self.contacts[-LAG - 1])
         data = {"reason": "bench"}
-        resolve = self.desk._command  # noqa: SLF001 - the desk's own way
-        end = resolve("case.resolve", data, id_=f"end-{case}", kind="supervisor", case=case)
+        end = self.desk.command(
+            "case.resolve", data, id_=f"end-{case}", kind="supervisor", case=case
+        )
         return [made, end]
 
     async def read(self) -> None:
@@ -119,22 +119,8 @@ def main(seconds: float) -> Report:
 
 
 async def _measure(report: Report, seconds: float) -> None:
-    installation = await prepare()
-    report.method += f" Broker: {installation.label}."
-    with tempfile.TemporaryDirectory(prefix="vaxel-bench-") as name:
-        port, controller_port = _free_ports()
-        folder = Path(name)
-        broker = LocalBroker(
-            installation, folder / "kafka", port=port, controller_port=controller_port
-        )
-        await broker.start()
-        try:
-            await broker.wait_ready()
-            settings = Settings(broker=broker.address, data_dir=folder, cold_start="genesis")
-            await topics.apply(settings, local=True)
-            report.tables = await _tables(settings, seconds)
-        finally:
-            await broker.stop()
+    async with own_broker(report) as settings:
+        report.tables = await _tables(settings, seconds)
 
 
 async def _tables(settings: Settings, seconds: float) -> list[Table]:
@@ -162,14 +148,13 @@ async def _prepare(bench: Bench) -> None:
     blob = pool_policy(next(one for one in deployment.routing.pools if one.name == POOL))
     ref = await FolderBlobs(bench.settings.blobs).put("policy", blob)
     data = {"kind": "routing", "version": policy_version(blob), "ref": ref}
-    command = bench.desk._command  # noqa: SLF001 - the desk's own way
+    command, roster = bench.desk.command, bench.desk.roster()
     first = [
-        command("policy.publish", data, id_="policy"),
-        command("roster.set", bench.desk._roster(), id_="roster"),  # noqa: SLF001
-    ]
+        command("policy.publish", data, id_="policy"), command("roster.set", roster, id_="roster"),
+    ]  # fmt: skip
     while len(bench.contacts) < LAG:
         first += bench.cycle()
-    await bench.send([*first, command("roster.set", bench.desk._roster(), id_="ready")])  # noqa: SLF001
+    await bench.send([*first, command("roster.set", roster, id_="ready")])
 
 
 def _start_router(settings: Settings) -> subprocess.Popen[bytes]:
@@ -218,7 +203,7 @@ async def _paced(bench: Bench, seconds: float) -> Table:
         await bench.producer.send_many([_outgoing(WORK, wire.encode(command))])
 
     reading = asyncio.ensure_future(bench.read_until(commands[-1].id))
-    await _at_pace([(lambda command=command: one(command)) for command in commands])  # type: ignore[misc]
+    await _at_pace([partial(one, command) for command in commands])
     await reading
     ours = [bench.decided[name] - at for name, at in sent.items()]
     values = [wire.encode(command) for command in commands]
@@ -236,14 +221,14 @@ async def _paced(bench: Bench, seconds: float) -> Table:
     return table
 
 
-async def _at_pace(calls: Sequence[object]) -> None:
+async def _at_pace(calls: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> None:
     """Start one after the other at the pace, whether or not those before are done."""
     tasks, begin = [], time.perf_counter()
     for number, call in enumerate(calls):
         wait_s = begin + number / PACE - time.perf_counter()
         if wait_s > 0:
             await asyncio.sleep(wait_s)
-        tasks.append(asyncio.ensure_future(call()))  # type: ignore[operator]
+        tasks.append(asyncio.ensure_future(call()))
     await asyncio.gather(*tasks)
 
 
@@ -275,7 +260,7 @@ async def _hops(bench: Bench, values: Sequence[bytes], *, hops: int) -> list[flo
         await bench.producer.send_many([_outgoing(first, value)])
 
     collecting = asyncio.ensure_future(collect())
-    await _at_pace([(lambda value=value: one(value)) for value in values])  # type: ignore[misc]
+    await _at_pace([partial(one, value) for value in values])
     await collecting
     if through is not None:
         through.cancel()

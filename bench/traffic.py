@@ -94,8 +94,8 @@ class Desk:
         ]
         self.demands = _demands(self.library[version], self.profiles)
         data = {"kind": "routing", "version": version, "ref": f"policy/{version}"}
-        self.feed([self._command("policy.publish", data)])
-        self.feed([self._command("roster.set", self._roster())])
+        self.feed([self.command("policy.publish", data)])
+        self.feed([self.command("roster.set", self.roster())])
 
     @property
     def pool(self) -> Pool:
@@ -186,19 +186,19 @@ class Desk:
             "src": [0, self.contacts],
             "rule": {"id": "bench", "at": "routing.yaml:1"},
         }
-        return self._command("contact.add", data, id_=name, kind="customer")
+        return self.command("contact.add", data, id_=name, kind="customer")
 
     def _accept(self, offer: states.Offer) -> wire.Command:
         data = {"offer_id": offer.id}
-        return self._command("offer.accept", data, agent=offer.agent_id, token=offer.token)
+        return self.command("offer.accept", data, agent=offer.agent_id, token=offer.token)
 
     def _reply(self) -> wire.Command:
         case, agent, token = self.held.popleft()
         digest = hashlib.sha256(token.encode()).hexdigest()
         data = {"body_ref": f"body/{digest}", "body_sha256": digest, "body_size": 800}
-        return self._command("case.reply", data, agent=agent, token=token, case=case)
+        return self.command("case.reply", data, agent=agent, token=token, case=case)
 
-    def _command(
+    def command(
         self,
         type_: str,
         data: dict[str, Any],
@@ -222,7 +222,7 @@ class Desk:
             data=data,
         )
 
-    def _roster(self) -> dict[str, Any]:
+    def roster(self) -> dict[str, Any]:
         return {
             "source": "file",
             "version": "bench",
