@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,17 @@ async def test_what_the_log_does_not_take_is_reported_again(kit: Register) -> No
     with pytest.raises(Retryable):
         await looked(kit, after_ms=CLOSED_MS)
     assert await looked(kit) == [("anna", "offline", True)]
+
+
+async def test_who_closes_the_stream_of_changes_has_closed_the_console(kit: Register) -> None:
+    response = await kit.client.get("/api/v1/events", headers=kit.token("agent", "anna"))
+    assert await looked(kit, after_ms=CLOSED_MS) == []
+    response.close()
+    async with asyncio.timeout(10):
+        while kit.parts.attendance.here:
+            await asyncio.sleep(0.01)
+            await kit.decide(agent("ben"))  # something to be told: the line is found to be broken
+    assert await looked(kit, after_ms=CLOSED_MS) == [("anna", "offline", True)]
 
 
 async def test_an_open_stream_is_a_console_and_without_the_setting_nothing_is_reported(

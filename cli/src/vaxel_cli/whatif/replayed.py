@@ -206,7 +206,7 @@ class Replay:
                 self.left_out[f"otherwise:{command.type}"] += 1
                 return
             if command.type in ("case.handed", "delivery.result"):
-                command = self._of_this_hand_over(command)
+                command = self._placed_here(command)
             self._send(now_ms, command)
 
         return happen
@@ -221,7 +221,7 @@ class Replay:
             return True
         return situation(self._pool(command.pool), command.case_id) == act.situation
 
-    def _of_this_hand_over(self, command: wire.Command) -> wire.Command:
+    def _placed_here(self, command: wire.Command) -> wire.Command:
         """Speaks of a hand-over or an explanation by its place in the log: here that is another."""
         pool = self._pool(command.pool)
         case = pool.cases.get(command.case_id or "")

@@ -81,7 +81,7 @@ class Attendance:
         if not gone and not self._open:
             return
         agents = {row["id"]: row for row in await self._queries.agents(None)}
-        here = (agents[one] for one in sorted(self._open) if one in agents)
+        here = (agents[one] for one in sorted(self.here) if one in agents)
         away = (agents[one] for one in gone if one in agents)
         told = [(row, LOST) for row in away if row["presence"] == "available"]
         told += [(row, BACK) for row in here if row["grace_ms"] is not None]
