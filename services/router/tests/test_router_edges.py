@@ -12,6 +12,7 @@ from vaxel_router.core import limits, step, views
 from vaxel_router.core.limits import DAY_MS, MEMORY_DAYS
 from vaxel_router.core.numbers import is_valid
 from vaxel_router.core.policy import decode
+from vaxel_router.core.state import Case
 from vaxel_shared.contracts import wire
 
 MINUTE_MS = 60_000
@@ -40,14 +41,19 @@ def test_what_is_raised_to_another_tier_stays_in_its_queue_while_that_is_diverte
     assert router.pool().works[router.case().work_id or ""].queue == "billing"
 
 
-def test_only_whoever_had_a_case_last_takes_it_apart() -> None:
-    router = Router()
+def one_of_two(router: Router) -> tuple[Case, Case, str | None]:
+    """A case in hand, another that was merged into it, and who has it."""
     for name in ("mail-1", "mail-2"):
         router.contact(name, queue="general")
     first, second = router.pool().cases.values()
     router.accept(router.pool().offers[router.pool().works[first.work_id or ""].offer_id or ""])
-    holder = router.pool().works[first.work_id or ""].agent_id
     router.send("case.merge", kind="supervisor", case=second.id, data={"target": first.id})
+    return first, second, router.pool().works[first.work_id or ""].agent_id
+
+
+def test_only_whoever_had_a_case_last_takes_it_apart() -> None:
+    router = Router()
+    first, second, holder = one_of_two(router)
     router.reply(first, then="waiting")
     router.wait(31_000)
     assert first.work_id is None
@@ -142,20 +148,18 @@ def test_what_is_matched_one_by_one_is_counted(monkeypatch: pytest.MonkeyPatch) 
 
 def test_nobody_takes_a_case_apart_that_another_has_in_hand() -> None:
     router = Router()
-    for name in ("mail-1", "mail-2"):
-        router.contact(name, queue="general")
-    first, second = router.pool().cases.values()
-    router.accept(router.pool().offers[router.pool().works[first.work_id or ""].offer_id or ""])
-    router.send("case.merge", kind="supervisor", case=second.id, data={"target": first.id})
-    holder = router.pool().works[first.work_id or ""].agent_id
+    first, second, holder = one_of_two(router)
     other = next(name for name in sorted(router.pool().agents) if name != holder)
     work = router.pool().works[first.work_id or ""]
-    for agent, token in ((other, work.token), (holder, "0.0")):
-        (made,) = router.send(
+    refused = "command.refused"
+    for agent, token, said in (
+        (other, work.token, refused), (holder, "0.0", refused), (holder, work.token, "case.split"),
+    ):  # fmt: skip
+        made = router.send(
             "case.split", kind="agent", agent=agent, case=first.id, token=token,
             data={"target": second.id},
         )  # fmt: skip
-        assert made.type == "command.refused"
+        assert made[0].type == said
 
 
 @pytest.mark.parametrize(("hops", "becomes"), [
