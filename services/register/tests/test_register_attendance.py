@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,10 @@ async def kit(tmp_path: Path) -> AsyncIterator[Register]:
     await kit.close()
 
 
+def at_console(kit: Register, name: str) -> AbstractContextManager[None]:
+    return kit.parts.attendance.at_console(name, lambda: True)
+
+
 async def looked(kit: Register, *, after_ms: int = 0) -> list[tuple[str | None, str, bool]]:
     """(agent, presence, lost) of what is reported then."""
     kit.clock.advance(after_ms)
@@ -48,9 +53,8 @@ async def looked(kit: Register, *, after_ms: int = 0) -> list[tuple[str | None, 
 async def test_whose_last_console_closed_is_lost_once_and_only_after_a_moment(
     kit: Register,
 ) -> None:
-    at_console = kit.parts.attendance.at_console
-    with at_console("anna"):
-        with at_console("anna"):
+    with at_console(kit, "anna"):
+        with at_console(kit, "anna"):
             assert await looked(kit) == []
         assert await looked(kit, after_ms=CLOSED_MS) == [], "another is open"
     assert await looked(kit, after_ms=CLOSED_MS - 1) == []
@@ -59,18 +63,18 @@ async def test_whose_last_console_closed_is_lost_once_and_only_after_a_moment(
 
 
 async def test_a_page_that_is_loaded_again_loses_nobody(kit: Register) -> None:
-    with kit.parts.attendance.at_console("anna"):
+    with at_console(kit, "anna"):
         pass
     kit.clock.advance(CLOSED_MS - 1)
-    with kit.parts.attendance.at_console("anna"):
+    with at_console(kit, "anna"):
         assert await looked(kit, after_ms=CLOSED_MS) == []
 
 
 async def test_who_is_there_within_the_grace_is_back_and_nobody_else(kit: Register) -> None:
-    with kit.parts.attendance.at_console("anna"):
+    with at_console(kit, "anna"):
         pass
     assert await looked(kit, after_ms=CLOSED_MS) == [("anna", "offline", True)]
-    with kit.parts.attendance.at_console("anna"), kit.parts.attendance.at_console("ben"):
+    with at_console(kit, "anna"), at_console(kit, "ben"):
         assert await looked(kit) == [("anna", "available", False)]
         assert await looked(kit) == []
         away = decision("agent.changed", START_MS + 3_000, agent_id="ben", presence="away")
@@ -80,13 +84,13 @@ async def test_who_is_there_within_the_grace_is_back_and_nobody_else(kit: Regist
 
 async def test_who_is_away_or_in_no_roster_loses_nothing(kit: Register) -> None:
     await kit.decide(decision("agent.changed", START_MS, agent_id="anna", presence="away"))
-    with kit.parts.attendance.at_console("anna"), kit.parts.attendance.at_console("nobody"):
+    with at_console(kit, "anna"), at_console(kit, "nobody"):
         pass
     assert await looked(kit, after_ms=CLOSED_MS) == []
 
 
 async def test_what_the_log_does_not_take_is_reported_again(kit: Register) -> None:
-    with kit.parts.attendance.at_console("anna"):
+    with at_console(kit, "anna"):
         pass
     kit.log.fails = 1
     with pytest.raises(Retryable):
@@ -97,11 +101,11 @@ async def test_what_the_log_does_not_take_is_reported_again(kit: Register) -> No
 async def test_who_closes_the_stream_of_changes_has_closed_the_console(kit: Register) -> None:
     response = await kit.client.get("/api/v1/events", headers=kit.token("agent", "anna"))
     assert await looked(kit, after_ms=CLOSED_MS) == []
-    response.close()
+    response.close()  # nothing is written to it, which would tell
     async with asyncio.timeout(10):
         while kit.parts.attendance.here:
             await asyncio.sleep(0.01)
-            await kit.decide(agent("ben"))  # something to be told: the line is found to be broken
+            assert await looked(kit) == []
     assert await looked(kit, after_ms=CLOSED_MS) == [("anna", "offline", True)]
 
 

@@ -9,9 +9,9 @@ instance that goes down reports nothing, its consoles come back to another.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from vaxel_register.shell.commander import Asked, Commander
@@ -31,6 +31,12 @@ LOST: dict[str, Any] = {"presence": "offline", "lost": True, "reason": "console_
 BACK: dict[str, Any] = {"presence": "available", "reason": "console_open"}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Console:
+    subject: str
+    is_open: Callable[[], bool]
+
+
 class Attendance:
     """Counts open consoles by agent; ``enabled`` False: and never does anything about it."""
 
@@ -41,27 +47,33 @@ class Attendance:
         self._queries = queries
         self._clock = clock
         self._enabled = enabled
-        self._open: Counter[str] = Counter()
+        self._consoles: set[_Console] = set()
         self._closed_ms: dict[str, int] = {}
 
     @property
     def here(self) -> frozenset[str]:
         """Who has a console open at this instance."""
-        return frozenset(self._open)
+        return frozenset(one.subject for one in self._consoles)
 
     @contextmanager
-    def at_console(self, subject: str) -> Iterator[None]:
-        """One console of somebody, as long as it is open."""
-        self._open[subject] += 1
+    def at_console(self, subject: str, is_open: Callable[[], bool]) -> Iterator[None]:
+        """One console of somebody, as long as it is open.
+
+        Whoever writes to a line hears late that it is closed, so ``is_open`` is asked as well.
+        """
+        console = _Console(subject, is_open)
+        self._consoles.add(console)
         self._closed_ms.pop(subject, None)
         try:
             yield
         finally:
-            self._open[subject] -= 1
-            if not self._open[subject]:
-                del self._open[subject]
-                if self._enabled:
-                    self._closed_ms[subject] = self._clock.monotonic_ms()
+            self._close(console)
+
+    def _close(self, console: _Console) -> None:
+        if console in self._consoles:
+            self._consoles.discard(console)
+            if self._enabled and console.subject not in self.here:
+                self._closed_ms[console.subject] = self._clock.monotonic_ms()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look again and again until ``stop``."""
@@ -76,12 +88,15 @@ class Attendance:
 
     async def look(self) -> None:
         """Report who is gone, and who is there although the router lost them. Raises Retryable."""
+        for console in [one for one in self._consoles if not one.is_open()]:
+            self._close(console)
         now_ms = self._clock.monotonic_ms()
         gone = [one for one, at_ms in self._closed_ms.items() if now_ms - at_ms >= CLOSED_MS]
-        if not gone and not self._open:
+        present = sorted(self.here)
+        if not gone and not present:
             return
         agents = {row["id"]: row for row in await self._queries.agents(None)}
-        here = (agents[one] for one in sorted(self.here) if one in agents)
+        here = (agents[one] for one in present if one in agents)
         away = (agents[one] for one in gone if one in agents)
         told = [(row, LOST) for row in away if row["presence"] == "available"]
         told += [(row, BACK) for row in here if row["grace_ms"] is not None]

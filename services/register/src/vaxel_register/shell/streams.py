@@ -40,8 +40,9 @@ class Streams:
     async def events(self, call: Call) -> web.StreamResponse:
         """Tell until they go, or are too slow, or may no longer know."""
         after, subject = _last_event_id(call), call.principal.subject
+        console = self._attendance.at_console(subject, lambda: call.request.transport is not None)
         try:
-            with self._feed.listening(subject) as listener, self._attendance.at_console(subject):
+            with self._feed.listening(subject) as listener, console:
                 response = web.StreamResponse(
                     headers={**PRIVATE, "Content-Type": "text/event-stream"}
                 )
