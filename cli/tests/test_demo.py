@@ -75,6 +75,17 @@ def test_an_offer_seen_before_the_acknowledgement_counts() -> None:
     assert found["offered_after_ms"]["p50"] == 0, "never negative"
 
 
+def test_an_answer_given_before_the_acknowledgement_counts() -> None:
+    tally, mail = Tally(), "6f4a5d10-0a41-5d7e-8f0f-2a3d7b1c9e55"
+    case = ids.case_id(mail)
+    tally.offered(case, 1_050)
+    tally.answered(case, 1_200)
+    tally.acknowledged("email", mail, 1_000, 13_000)  # the first one got lost on its way
+    found = tally.document(planned=1, took_s=13)
+    assert (found["answered"], found["not_answered"]) == (1, 0)
+    assert found["answered_after_ms"] == {"p50": 0, "p95": 0}
+
+
 def test_a_repeat_of_an_acknowledgement_counts_once() -> None:
     tally, mail = Tally(), "6f4a5d10-0a41-5d7e-8f0f-2a3d7b1c9e55"
     tally.acknowledged("chat", mail, 1_000, 1_040)

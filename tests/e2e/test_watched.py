@@ -156,6 +156,6 @@ def test_the_demo_runs_to_its_end_with_services_killed_in_between(system: System
     found = json.loads(done.stdout)
     assert found["planned"] == sum(found["sent"].values()) == sum(found["acknowledged"].values())
     assert all(found["sent"].values()), "each way in was used"
-    assert found["answered"] == found["planned"], found
-    assert found["offered"] == found["planned"], found
+    assert found["answered"] == found["planned"], done.stdout
+    assert found["offered"] == found["planned"], done.stdout
     assert found["given_up"] == found["not_answered"] == 0

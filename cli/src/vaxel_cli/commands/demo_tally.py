@@ -34,27 +34,32 @@ class Tally:
     heard: int = 0
     """Visitors who saw their answer in the chat."""
     cases: dict[str, Seen] = field(default_factory=dict)
-    ahead: dict[str, int] = field(default_factory=dict)
-    """Offers that an agent saw before the sender's acknowledgement was noted."""
+    offered_ahead: dict[str, int] = field(default_factory=dict)
+    answered_ahead: dict[str, int] = field(default_factory=dict)
+    """Offered and answered before the sender's acknowledgement was noted: where it got lost, the
+    sender asks again long after the agent has answered."""
 
     def acknowledged(self, way: Way, interaction_id: str, sent_ms: int, now_ms: int) -> None:
         """The system has said that it has a contact."""
         case_id = ids.case_id(interaction_id)
         seen = self.cases.setdefault(case_id, Seen(way, sent_ms, now_ms))
-        seen.offered_ms = seen.offered_ms or self.ahead.pop(case_id, None)
+        seen.offered_ms = seen.offered_ms or self.offered_ahead.pop(case_id, None)
+        seen.answered_ms = seen.answered_ms or self.answered_ahead.pop(case_id, None)
 
     def offered(self, case_id: str, at_ms: int) -> None:
         """An agent was offered a case."""
         seen = self.cases.get(case_id)
         if seen is None:
-            self.ahead.setdefault(case_id, at_ms)
+            self.offered_ahead.setdefault(case_id, at_ms)
         elif seen.offered_ms is None:
             seen.offered_ms = at_ms
 
     def answered(self, case_id: str, at_ms: int) -> None:
         """An agent's answer was accepted."""
         seen = self.cases.get(case_id)
-        if seen is not None and seen.answered_ms is None:
+        if seen is None:
+            self.answered_ahead.setdefault(case_id, at_ms)
+        elif seen.answered_ms is None:
             seen.answered_ms = at_ms
 
     @property
@@ -86,7 +91,7 @@ class Tally:
             ),
             "answered_after_ms": percentiles(
                 [
-                    one.answered_ms - one.acknowledged_ms
+                    max(0, one.answered_ms - one.acknowledged_ms)
                     for one in seen
                     if one.answered_ms is not None
                 ]
