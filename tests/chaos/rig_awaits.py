@@ -14,13 +14,15 @@ import random
 import signal
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aiohttp import ClientError, ClientSession, ClientTimeout
 from chaos.rig_check import Judgement
-from chaos.rig_process import KILLED_AT_AN_AWAIT
+from chaos.rig_place import PORTS
+from chaos.rig_process import KILLED_AT_AN_AWAIT, Process
 from chaos.rig_session import Bench, Session
 
 from vaxel_shared.errors import Retryable
@@ -36,17 +38,23 @@ SNAPSHOTS = {WITH: 5, WITHOUT: 1_000_000}
 LOOK_S = 4.0
 """How long owners are watched at the beginning of the first round of each kind."""
 EVERY_S = {WORK: 1.5, DECISIONS: 2.0}
-STORM_S = 0.35
-"""Not shorter than a restore takes, or an owner would never come to anything else."""
+STORM_S = (0.05, 0.6)
+"""On average not shorter than a restore takes, or an owner would never come to anything else; now
+and then within it, or nothing would ever land between a restore's end and the claim."""
 VOIDS_MAX = 20
 REACH_S_MAX = 15.0
 RARE = 0.3
 """Of the processes; what fewer come by is looked for where there is more trouble."""
 TRIES_MAX = 2
-MISSES_MAX = 3
+MISSES_MAX = 8
 """After so many times in turn a place is left alone: it may take an accident to come by it."""
 LATER_MS = (0.1, 6.0)
 CLOSING = "partition._close"
+GENESIS = "snapshots.choose"
+"""Where there is no snapshot yet: who ends there leaves none, so they come first in a round."""
+LOCK = "locks.__aenter__"
+"""Waited for only where somebody asks for the live state meanwhile."""
+ASKERS = 16
 OFTEN = 8
 """Some places come by that often in one life: not always the first time."""
 
@@ -55,6 +63,8 @@ OFTEN = 8
 class Awaits:
     """What was found and done."""
 
+    at: tuple[str, ...] = ()
+    """Only places that hold one of these words are wanted; none: all."""
     seen: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """Place → kind of round → processes that came by."""
     lives: Counter[str] = field(default_factory=Counter)
@@ -81,17 +91,22 @@ class Awaits:
 
     def unreached(self, count: int) -> list[str]:
         """Places that were seen, and then not often enough."""
-        return sorted(place for place in self.seen if self.ended[place] < count)
+        return sorted(place for place in self.wanted() if self.ended[place] < count)
+
+    def wanted(self) -> list[str]:
+        """The places at which to end."""
+        return sorted(p for p in self.seen if not self.at or any(word in p for word in self.at))
 
     def figures(self, count: int) -> dict[str, object]:
         """For the document; so many ends were wanted at each place."""
         found, few = self.judgement, self.unreached(count)
-        stages = Counter(_stage(place) for place in self.seen)
+        stages = Counter(_stage(place) for place in self.wanted())
         return {
             "await places found": len(self.seen),
+            "of them wanted": len(self.wanted()),
             "of them": ", ".join(f"{name} {count}" for name, count in sorted(stages.items())),
             "ends at them": self.ended.total(),
-            "fewest at one place": min((self.ended[p] for p in self.seen), default=0),
+            "fewest at one place": min((self.ended[p] for p in self.wanted()), default=0),
             f"places with fewer than {count}": "; ".join(
                 f"{place} ({self.ended[place]})" for place in few
             )
@@ -114,15 +129,16 @@ def environment(folder: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(HOOK), "VAXEL_TEST_WAITS": str(folder)}
 
 
-async def run(bench: Bench, count: int, seed: int, waits: Path) -> Awaits:
-    """Each place so many times; places that are found on the way too."""
-    all_ = Awaits()
+async def run(bench: Bench, count: int, seed: int, waits: Path, at: Sequence[str] = ()) -> Awaits:
+    """Each place so many times, those that are found on the way too; with ``at`` only those that
+    hold one of its words."""
+    all_ = Awaits(tuple(at))
     for kind in SNAPSHOTS:
         await _round(bench, all_, kind, seed, waits, [])
     while not all_.judgement.wrong:
         left = [
             (place, number)
-            for place in sorted(all_.seen)
+            for place in all_.wanted()
             if all_.missed[place] < MISSES_MAX
             for number in range(all_.ended[place], count)
         ]
@@ -130,14 +146,15 @@ async def run(bench: Bench, count: int, seed: int, waits: Path) -> Awaits:
             break
         all_.rounds += 1
         random.Random(seed + all_.rounds).shuffle(left)
+        left.sort(key=lambda one: GENESIS not in one[0])
         by_kind = {kind: [one for one in left if all_.kind(one[0]) == kind] for kind in SNAPSHOTS}
         for kind, ours in by_kind.items():
             todo = ours[:PER_ROUND]
             if todo and not all_.judgement.wrong:
                 await _round(bench, all_, kind, seed + all_.rounds, waits, todo)
         bench.say(
-            f"awaits: {len(all_.seen)} places, {all_.ended.total()} of"
-            f" {count * len(all_.seen)} ends; {all_.judgement.inputs} inputs,"
+            f"awaits: {len(all_.wanted())} places, {all_.ended.total()} of"
+            f" {count * len(all_.wanted())} ends; {all_.judgement.inputs} inputs,"
             f" {all_.judgement.violations} violations"
         )
     return all_
@@ -181,9 +198,11 @@ async def _watch(session: Session, instance: int) -> None:
     saves = session.snapshot_records < SNAPSHOTS[WITHOUT]
     for _ in range(2):
         owner = await session.owner(instance)
+        asking = asyncio.create_task(_ask(owner))
         await asyncio.sleep(LOOK_S)
         owner.signal(signal.SIGTERM if saves else signal.SIGKILL)
         await owner.ended(12)
+        await asking
 
 
 async def _kill(
@@ -205,7 +224,7 @@ async def _kill(
                 "VAXEL_TEST_KILL_AFTER_MS": str(later_ms),
             }
             trouble.stormy.discard(instance)
-            if attempt % 2 == (0 if all_.is_rare(place) else 1):
+            if attempt % 2 == 1 or (all_.is_rare(place) and GENESIS not in place):
                 trouble.stormy.add(instance)
                 if session.snapshot_records < SNAPSHOTS[WITHOUT]:
                     kill["VAXEL_SNAPSHOT_RECORDS"] = "1"
@@ -224,6 +243,7 @@ async def _ends_there(
 ) -> bool:
     """Whether an owner came to the place, and ended."""
     owner = await session.owner(instance, kill)
+    asking = asyncio.create_task(_ask(owner)) if kill["VAXEL_TEST_KILL"].endswith(LOCK) else None
     if closing:
         await session.decides(owner, instance, session.random.randint(1, 3))
         owner.signal(signal.SIGTERM)
@@ -233,7 +253,25 @@ async def _ends_there(
         await owner.ended(10)
     elif code not in (0, 1, KILLED_AT_AN_AWAIT):
         session.misbehaved.append(f"{owner.log.name} ended with {code}\n{owner.last_words()}")
+    if asking is not None:
+        await asking
     return code == KILLED_AT_AN_AWAIT
+
+
+async def _ask(owner: Process) -> None:
+    """Ask for the live state without a pause as long as an owner lives."""
+    url = f"http://127.0.0.1:{PORTS['router'] + owner.port_offset}/v1/queues"
+
+    async def one(http: ClientSession) -> None:
+        while owner.alive:
+            try:
+                async with http.get(url) as answer:
+                    await answer.read()
+            except (ClientError, OSError):  # it isn't up yet, or has just ended
+                await asyncio.sleep(0.1)
+
+    async with ClientSession(timeout=ClientTimeout(total=REACH_S_MAX)) as http:
+        await asyncio.gather(*(one(http) for _ in range(ASKERS)))
 
 
 class Trouble:
@@ -261,7 +299,8 @@ class Trouble:
                 await asyncio.sleep(0.03)
                 for (topic, number), at in due.items():
                     if at <= time.monotonic():
-                        every_s = STORM_S if number in self.stormy else EVERY_S[topic]
+                        stormy = number in self.stormy
+                        every_s = draw.uniform(*STORM_S) if stormy else EVERY_S[topic]
                         due[topic, number] = time.monotonic() + every_s
                         with suppress(Retryable):
                             await self._append(topic, number)

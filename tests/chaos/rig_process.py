@@ -23,10 +23,11 @@ START_S_MAX = 60
 class Process:
     """One process of a service. ``exited`` is its exit code once it has one."""
 
-    def __init__(self, number: int, log: Path) -> None:
+    def __init__(self, number: int, log: Path, port_offset: int) -> None:
         loop = asyncio.get_running_loop()
         self.number = number
         self.log = log
+        self.port_offset = port_offset
         self.born: asyncio.Future[int] = loop.create_future()
         self.exited: asyncio.Future[int] = loop.create_future()
         self.asked_to_end = False
@@ -101,9 +102,10 @@ class Nursery:
         assert self._nurse is not None
         assert self._nurse.stdin is not None
         number = len(self.processes)
-        process = Process(number, one.folder / f"{self.module}-{number}.log")
+        port_offset = self._offsets.take()
+        process = Process(number, one.folder / f"{self.module}-{number}.log", port_offset)
         self.processes.append(process)
-        env = {**environment, "VAXEL_PORT_OFFSET": str(self._offsets.take())}
+        env = {**environment, "VAXEL_PORT_OFFSET": str(port_offset)}
         order = {"id": number, "env": env, "log": str(process.log)}
         self._nurse.stdin.write(json.dumps(order).encode() + b"\n")
         await self._nurse.stdin.drain()
