@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from vaxel_router.config import RouterSettings
-from vaxel_router.core import state as states
 from vaxel_router.core.engine import Batch, Input, TimerFailed
 from vaxel_router.core.inputs import decode
 from vaxel_router.core.state import State, World
@@ -230,8 +229,8 @@ class Partition:
     def _begin(self) -> tuple[Batch, str | None]:
         """A new batch; until it is confirmed, the state isn't."""
         seq = self._ports.writer.next_seq
-        due = seq > 0 and seq % self._settings.snapshot_records == 0
-        digest = states.digest(self.world.state) if due else None
+        due = self._snapshots.needs_digest(seq)
+        digest = self._snapshots.digest_before(seq, self.world) if due else None
         self._confirmed = False
         return Batch(
             self.world, self._library, seq=seq, wall_ms=self._ports.clock.wall_ms()
@@ -320,7 +319,7 @@ class Partition:
         self._intake.folded(writer.position.through)
         self._account(body, confirmed.seq, len(records), seconds)
         spans.tell(body, records, partition=self._partition, seq=confirmed.seq, seconds=seconds)
-        if self._snapshots.is_due(confirmed.timestamp_ms):
+        if self._snapshots.is_due(confirmed.seq, confirmed.timestamp_ms):
             self._snapshots.take(
                 self.world, writer.position, clock.wall_ms(), confirmed.timestamp_ms
             )
