@@ -46,6 +46,7 @@ def plain(decisions: list[wire.Decision]) -> list[tuple[Any, ...]]:
 @example(65520, 31, 3, 0)  # an explanation that never arrived
 @example(556926566, 100, 14, 0)  # what was cancelled has ended
 @example(469406834, 65, 14, 200)  # the customer left whoever had it
+@example(893734297, 88, 3, 0)  # the log ends at the very instant of a timer
 def test_unchanged_it_comes_out_as_recorded_to_the_last_decision(
     seed: int, commands: int, agents: int, late_ms: int
 ) -> None:

@@ -7,17 +7,15 @@ took. One command is one batch; the router is as late as it was, or not at all.
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import NamedTuple
 
 import msgspec
 
+from vaxel_cli.whatif.habits import Answers, Endings
 from vaxel_cli.whatif.told import (
-    ENDINGS,
     OUTCOMES,
     UNCHANGED,
     Act,
@@ -27,6 +25,7 @@ from vaxel_cli.whatif.told import (
     lateness,
     living,
     situation,
+    timer_cause,
 )
 from vaxel_router.core.engine import Batch, Input
 from vaxel_router.core.policy import Library
@@ -38,19 +37,8 @@ LAST = 1 << 60
 """Behind all recorded acts of an instant."""
 ENDINGS_MAX = 5
 """So many more ways to end a work are tried where the router refuses the first."""
-ANSWERS_MIN = 5
-"""Answers of an agent's own from which the usual one is drawn; with fewer, the pool's."""
 _SHIFTED = ("wake_ms", "until_ms", "retry_at_ms", "since_ms", "begin_ms", "received_at_ms")
 """Instants in a command's data that move with it."""
-
-
-class Answer(NamedTuple):
-    """How somebody answered an offer: ``act`` is None where they didn't."""
-
-    after_ms: int
-    act: Act | None
-    sent_ms: int | None
-    """When the offer was reported as sent, after it was made; None: never."""
 
 
 @dataclass(slots=True)
@@ -106,8 +94,9 @@ class Replay:
         self._replies: Counter[str] = Counter()
         self._handed: Counter[str] = Counter()
         self._playing: dict[str, Playing] = {}
-        self._answers = _Answers(story)
-        self._endings = _Endings(story)
+        self._answers = Answers(story)
+        self._endings = Endings(story)
+        self._last = {one.cause for one in story.decisions if one.at_ms == story.end_ms}
         for act in outside:
             self._at(act.at_ms, act.offset, self._outside(act))
 
@@ -119,7 +108,7 @@ class Replay:
         while True:
             timer = self.world.next_timer()
             first_ms = self._heap[0][0] if self._heap else end_ms + 1
-            if timer is not None and timer[0] <= min(first_ms, end_ms):
+            if timer is not None and timer[0] <= min(first_ms, end_ms) and not self._past(*timer):
                 self._tick(*timer)
             elif first_ms <= end_ms:
                 at_ms, _, _, act = heappop(self._heap)
@@ -127,6 +116,10 @@ class Replay:
             else:
                 break
         return self
+
+    def _past(self, at_ms: int, key: str) -> bool:
+        """Whether the log ended before its router came to a timer of its very last instant."""
+        return at_ms == self._story.end_ms and timer_cause(key) not in self._last
 
     # The router
 
@@ -151,8 +144,7 @@ class Replay:
         return True
 
     def _tick(self, now_ms: int, key: str) -> None:
-        kind, _, name = key.partition(":")
-        cause = f"timer:{kind}:{name.partition(':')[2]}"
+        cause = timer_cause(key)
         done = False
         while not done:
             batch = self._batch(now_ms, cause)
@@ -445,56 +437,3 @@ def shifted(command: wire.Command, by_ms: int) -> wire.Command:
     data = command.data
     moved = {key: data[key] + by_ms for key in _SHIFTED if isinstance(data.get(key), int)}
     return msgspec.structs.replace(command, data={**data, **moved}) if moved and by_ms else command
-
-
-def _number(key: str) -> int:
-    """A number that is always the same of the same, and evenly spread."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
-
-
-class _Answers:
-    """How agents usually answer."""
-
-    def __init__(self, story: Story) -> None:
-        self._own: dict[str, list[Answer]] = defaultdict(list)
-        self._all: list[Answer] = []
-        for shown in story.offers.values():
-            if shown.outcome not in OUTCOMES:
-                continue
-            sent = [act for act in shown.acts if act.command.type == "delivery.result"]
-            said = [act for act in shown.acts if act.command.type != "delivery.result"]
-            after_ms = said[-1].at_ms - shown.made_ms if said else 0
-            sent_ms = sent[0].at_ms - shown.made_ms if sent else None
-            answer = Answer(after_ms, said[-1] if said else None, sent_ms)
-            self._own[shown.agent_id].append(answer)
-            self._all.append(answer)
-
-    def draw(self, _pool: str, agent_id: str, offer_id: str) -> Answer:
-        """The same for the same offer."""
-        some = self._own.get(agent_id, [])
-        if len(some) < ANSWERS_MIN:
-            some = self._all
-        if not some:
-            return Answer(0, None, 0)
-        return some[_number(offer_id) % len(some)]
-
-
-class _Endings:
-    """How work of a queue usually ends, and after how long."""
-
-    def __init__(self, story: Story) -> None:
-        self._by_queue: dict[str, list[Stint]] = defaultdict(list)
-        self._all: list[Stint] = []
-        for stints in story.stints.values():
-            for stint in stints:
-                if stint.ends is None or stint.acts[stint.ends].command.type not in ENDINGS:
-                    continue
-                self._by_queue[stint.queue].append(stint)
-                self._all.append(stint)
-
-    def draw(self, _pool: str, queue: str, work_id: str, least_ms: int) -> Stint | None:
-        """The same for the same work; one that took at least so long, if there is any."""
-        some = self._by_queue.get(queue) or self._all
-        longer = [stint for stint in some if (stint.took_ms or 0) >= least_ms]
-        some = longer or some
-        return some[_number(work_id) % len(some)] if some else None

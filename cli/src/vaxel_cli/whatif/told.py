@@ -118,6 +118,12 @@ def lateness(cause: str, at_ms: int) -> str:
     return f"{cause} {at_ms}" if cause.startswith("timer:") else cause
 
 
+def timer_cause(key: str) -> str:
+    """What decisions that a timer made are told to come from."""
+    kind, _, name = key.partition(":")
+    return f"timer:{kind}:{name.partition(':')[2]}"
+
+
 def living(pool: Pool, case_id: str | None) -> Case | None:
     """A case, or the one that it went into."""
     case = pool.cases.get(case_id or "")
