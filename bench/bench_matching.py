@@ -13,6 +13,7 @@ from looking import Looker
 from together import windows
 
 from vaxel_router.core.matching import Matcher
+from vaxel_shared import heap
 
 SITE = Size(agents=10_000, skills=200, profiles=500, kinds=783, waiting=100_000)
 SITES = (
@@ -133,6 +134,7 @@ class Desk:
 
 def main(seconds: float) -> Report:
     """Every size, the peers, batches beside the optimum, and memory."""
+    heap.expect_much()  # as the process that does this does
     report = Report("matching", "The matcher", METHOD, NOT_COVERED, [])
     sizes = Table(
         "Decisions a second and the time of one, in microseconds",
@@ -147,13 +149,11 @@ def main(seconds: float) -> Report:
         desk = Desk(size, Matcher())
         desk.open()
         gc.collect()
-        gc.freeze()  # as a process does that has just restored
         desk.work(seconds / 5)
         spent = desk.work(seconds)
         sizes.rows.append(_size_row(size, spent, desk.work_singly(SINGLY)))
         if size.profiles == SITE.profiles:
             peers.rows.append(_peer_row(size, desk, spent.rate, seconds))
-        gc.unfreeze()
     report.tables = [sizes, peers, windows(), _memory()]
     return report
 

@@ -13,6 +13,7 @@ from traffic import LOG_ID, Desk, Spent
 from vaxel_router.core import state as states
 from vaxel_router.core.apply import apply_batch
 from vaxel_router.core.state import State, World
+from vaxel_shared import heap
 from vaxel_shared.kafka import chain
 
 SIZES = ((12, 1_000), (1_000, 2_000), (10_000, 2_000))
@@ -37,6 +38,7 @@ NOT_COVERED = [
 
 def main(seconds: float) -> Report:
     """Measure every size, then memory and restore."""
+    heap.expect_much()  # as the process that does this does
     report = Report("router", "The router's core", METHOD, NOT_COVERED, ["msgspec", "pydantic"])
     core = Table(
         "A batch of up to 30 commands; decoding, deciding and encoding together",

@@ -11,6 +11,7 @@ from vaxel_cli.simulate.loop import run as run_loop
 from vaxel_cli.simulate.routed import RoutedMatching
 from vaxel_cli.simulate.scenario import Scenario
 from vaxel_cli.simulate.whole import WholeEngine
+from vaxel_shared import heap
 
 METHOD = (
     "`vaxel simulate` without reading the file and computing the figures: chance, events, the"
@@ -27,6 +28,7 @@ MILLION = 1_000_000
 
 def main(seconds: float) -> Report:
     """Measure every scenario."""
+    heap.expect_much()  # as the process that does this does
     report = Report("simulate", "Simulation", METHOD, NOT_COVERED, ["msgspec"])
     table = Table(
         "Customers a second of one core",
