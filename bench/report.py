@@ -3,13 +3,14 @@
     .venv/bin/python bench/report.py                 runs them all, then writes
     .venv/bin/python bench/report.py FILE.json …     writes what `bench_*.py --json` printed
 
-Only what stands between the markers is replaced.
+Only what stands between the markers is replaced, and of it only the sections that were measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -29,8 +30,10 @@ def main() -> None:
     parser.add_argument("--note", help="what a reader must know of this run")
     arguments = parser.parse_args()
     reports = [json.loads(path.read_text()) for path in arguments.files] or run_all()
-    text = "\n".join([BEGIN, "", *_head(arguments.note), *map(section, reports), END])
-    FIGURES.write_text(replaced(FIGURES.read_text(), text))
+    page = FIGURES.read_text()
+    for one in reports:
+        page = renewed(page, one, arguments.note)
+    FIGURES.write_text(page)
     print(f"{FIGURES.relative_to(ROOT)}: {len(reports)} benchmarks")
 
 
@@ -44,17 +47,19 @@ def run_all() -> list[dict[str, Any]]:
     return found
 
 
-def replaced(old: str, figures: str) -> str:
-    """The page with new figures. Raises SystemExit where it has no place for them."""
-    if old.count(BEGIN) != 1 or old.count(END) != 1:
+def renewed(page: str, report: dict[str, Any], note: str | None = None) -> str:
+    """The page with one benchmark's section anew, or added as the last.
+
+    Raises SystemExit where it has no place for figures.
+    """
+    if page.count(BEGIN) != 1 or page.count(END) != 1:
         raise SystemExit(f"docs/figures.md: put {BEGIN} and {END} where the figures belong")
-    return old[: old.index(BEGIN)] + figures + old[old.index(END) + len(END) :]
-
-
-def _head(note: str | None) -> list[str]:
-    today = datetime.now(UTC).date().isoformat()
-    said = f"Measured on {today} at commit `{_commit()}`."
-    return [said + (f" {note}" if note else ""), ""]
+    begin, end = page.index(BEGIN) + len(BEGIN), page.index(END)
+    head, *sections = re.split(r"(?m)^(?=## )", page[begin:end])
+    mine = f"## {report['title']}\n"
+    place = next((i for i, one in enumerate(sections) if one.startswith(mine)), len(sections))
+    sections[place : place + 1] = [section(report, note)]
+    return page[:begin] + head + "".join(sections) + page[end:]
 
 
 def _commit() -> str:
@@ -63,8 +68,10 @@ def _commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def section(report: dict[str, Any]) -> str:
+def section(report: dict[str, Any], note: str | None = None) -> str:
     """One benchmark in Markdown."""
+    today = datetime.now(UTC).date().isoformat()
+    said = f"Measured on {today} at commit `{_commit()}`." + (f" {note}" if note else "")
     machine = "; ".join(f"{name} {value}" for name, value in report["machine"].items())
     lines = [f"## {report['title']}", "", report["method"], ""]
     for table in report["tables"]:
@@ -73,8 +80,8 @@ def section(report: dict[str, Any]) -> str:
         lines += [f"**{table['title']}**", "", *map(_row, [head, marks, *table["rows"]]), ""]
     lines += [f"Not covered: {' '.join(report['not_covered'])}", ""]
     lines += [f"Machine: {machine}.", ""]
-    lines += [f"Again: `.venv/bin/python bench/bench_{report['name']}.py`", ""]
-    return "\n".join(lines)
+    lines += [f"{said} Again: `.venv/bin/python bench/bench_{report['name']}.py`", ""]
+    return "\n".join(lines) + "\n"
 
 
 def _row(cells: list[str]) -> str:
