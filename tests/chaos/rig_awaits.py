@@ -103,7 +103,7 @@ class Awaits:
         stages = Counter(_stage(place) for place in self.wanted())
         return {
             "await places found": len(self.seen),
-            "of them wanted": len(self.wanted()),
+            **({"of them wanted": len(self.wanted())} if self.at else {}),
             "of them": ", ".join(f"{name} {count}" for name, count in sorted(stages.items())),
             "ends at them": self.ended.total(),
             "fewest at one place": min((self.ended[p] for p in self.wanted()), default=0),
