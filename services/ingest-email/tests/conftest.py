@@ -36,9 +36,9 @@ accounts:
 
 
 def free_port() -> int:
-    """A free port that an offset can reach."""
+    """A free port that an offset can reach, which keeps all others below those of connections."""
     while True:
-        port = random.randrange(15_000, 32_000)
+        port = random.randrange(15_000, 27_000)
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port

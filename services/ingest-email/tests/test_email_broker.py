@@ -112,7 +112,7 @@ async def records(settings: Settings) -> list[Record]:
 def here(make_settings: Callable[..., Settings], tmp_path: Path) -> Settings:
     (tmp_path / "channels.yaml").write_text(CHANNELS)
     settings = make_settings(
-        config_dir=tmp_path, port_offset=random.randrange(12_000, 30_000), cold_start="genesis"
+        config_dir=tmp_path, port_offset=random.randrange(12_000, 20_000), cold_start="genesis"
     )
     create_key(settings.secrets)
     return settings
