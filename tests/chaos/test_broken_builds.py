@@ -67,13 +67,14 @@ def build(tmp_path: Path, own_broker: LocalBroker) -> Iterator[Callable[..., Bui
 
 
 RULES: dict[str, tuple[str, Callable[[Build], None], set[str]]] = {
+    "unconfirmed_snapshot": ("router", provoke.killed_after_snapshot, {"lost"}),
     "offset_ignored": ("router", provoke.another_owner, {"lost", "broken_chain"}),
-    "unconfirmed_snapshot": ("router", provoke.killed_after_snapshot, {"lost", "broken_chain"}),
     "effects_first": ("router", provoke.another_owner, {"unexpected_mails"}),
     "reader_without_hash": ("router,register", provoke.a_void_record, {"register_differs"}),
     "answered_before_stored": ("router,triage,ingest-email", provoke.frozen_broker, {"lost"}),
 }
-"""Rule → who is needed, what is done to them, and what the checker must find."""
+"""Rule → who is needed, what is done to them, and what the checker must find. The first situation
+wants a log that has only just begun."""
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from chaos.broken.sitecustomize import WRONG_SEQ
 from chaos.checker import Verdict, check
 from chaos.shown import shown_cases
 from chaos.system import ROOT, System, wait_for
@@ -44,7 +45,7 @@ from vaxel_shared.version import ENGINE
 POOL, QUEUE = "support", "general"
 BROKEN = Path(__file__).parent
 SNAPSHOT_RECORDS = 7
-"""So often a snapshot and a digest, where the product has 500; no multiple of the mutant's ten."""
+"""So often a snapshot and a digest, where the product has 500; none after ``WRONG_SEQ``."""
 DECIDED_S_MAX = 20
 PATIENCE_S = 6
 """A verdict that is still bad after this is bad."""
@@ -292,23 +293,22 @@ def another_owner(build: Build) -> None:
 
 
 def killed_after_snapshot(build: Build) -> None:
-    """The owner is killed when it has to begin from the one snapshot in ten that may be wrong."""
-    build.contacts(1)
-    assert build.wait_decided()
-    while not _begins_wrong(build.folded()[0].seq):
+    """The owner is killed when a snapshot may stand of what the log doesn't have.
+
+    What it has to restore is a state that knows of a contact about which nothing was decided.
+    """
+    while build.folded()[0].seq <= WRONG_SEQ:
         build.contacts(1)
-        assert build.wait_decided()
-    seq = build.folded()[0].seq
-    assert wait_for(lambda: build.newest_snapshot() >= seq - seq % 10 - 1, 10), "snapshot written"
+        assert wait_for(lambda: build.decided() or _stands_wrong(build), DECIDED_S_MAX)
+        if _stands_wrong(build):
+            break
     build.kill("router")
     build.contacts(3)
 
 
-def _begins_wrong(seq: int) -> bool:
-    """Whether a snapshot before seq …0 would be the newest, and a digest came after it."""
-    wrong = seq - seq % 10 - 1
-    has_digest = seq // SNAPSHOT_RECORDS * SNAPSHOT_RECORDS > wrong + 1
-    return wrong > 0 and has_digest and seq < wrong + SNAPSHOT_RECORDS
+def _stands_wrong(build: Build) -> bool:
+    """Whether there is the snapshot that a sound build doesn't take."""
+    return build.folded()[0].seq == build.newest_snapshot() == WRONG_SEQ
 
 
 def a_void_record(build: Build) -> None:

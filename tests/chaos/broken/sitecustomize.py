@@ -15,18 +15,28 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+WRONG_SEQ = 9
+"""Of the record whose snapshot holds what comes after it."""
+LINGER_S = 60
+"""Longer than it takes to look whether that snapshot stands."""
+
 
 def unconfirmed_snapshot() -> None:
-    """The router saves its state before the log has it, at the position before."""
+    """The router saves its state before the log has it, at the position before.
+
+    It lingers between the two: ``provoke.killed_after_snapshot`` has to come in there.
+    """
     from vaxel_router.shell.partition import Partition
 
     commit = Partition._commit
 
     async def save_first(self: Any, *words: Any) -> None:
         at = self._ports.writer.position
-        if at.seq % 10 == 9:
+        if at.seq == WRONG_SEQ:
             clock = self._ports.clock
             self._snapshots.take(self.world, at, clock.wall_ms(), clock.now_ms())
+            await self._snapshots.settle()
+            await asyncio.sleep(LINGER_S)
         await commit(self, *words)
 
     Partition._commit = save_first
