@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 CODE_VERSION = version("vaxel-shared")
 TZDATA_VERSION = version("tzdata")
-ENGINE_VERSION = "0.5.0"
+ENGINE_VERSION = "0.6.0"
 """Of the router's decisions: raised whenever the same inputs may lead to other bytes. Golden
 histories hold it (``tests/replay``). A later engine takes over any log: it applies what was
 decided and never decides it again."""

@@ -6,8 +6,7 @@ decision changes stands in :mod:`vaxel_router.core.written`.
 
 from __future__ import annotations
 
-from vaxel_router.core.limits import DAY_MS, MEMORY_DAYS, MEMORY_IDS_MAX
-from vaxel_router.core.state import World, fingerprint
+from vaxel_router.core.state import World
 from vaxel_router.core.written import HANDLERS, Place
 from vaxel_shared.contracts.wire import Batch, Decision
 
@@ -49,20 +48,6 @@ UNREMEMBERED = frozenset({"input.rejected", "command.repeated"})
 
 
 def remember(world: World, cause: str, at_ms: int) -> None:
-    """Remember a command's id; timers are no commands. The oldest days are forgotten."""
-    if cause.startswith("timer:") or world.remembers(cause):
-        return
-    memory, today = world.state.memory, str(at_ms // DAY_MS)
-    begins = today not in memory
-    memory.setdefault(today, set()).add(fingerprint(cause))
-    world.remembered += 1
-    if begins or world.remembered > MEMORY_IDS_MAX:
-        _forget_days(world)
-
-
-def _forget_days(world: World) -> None:
-    """The newest days on which anything was applied stay: an outage makes nothing forgotten."""
-    memory = world.state.memory
-    days = sorted(memory, key=int)
-    while len(days) > MEMORY_DAYS + 1 or (world.remembered > MEMORY_IDS_MAX and len(days) > 1):
-        world.remembered -= len(memory.pop(days.pop(0)))
+    """Remember a command's id; timers are no commands."""
+    if not cause.startswith("timer:") and not world.remembers(cause):
+        world.memory.add(cause, at_ms)

@@ -63,7 +63,7 @@ MEMORY_DAYS = 8
 provider's retries (SendGrid 3 d, mail 5 d), and past an outage of any length."""
 
 MEMORY_IDS_MAX = 4_000_000
-"""Remembered ids in all; beyond it the oldest day goes first (8 bytes each in a snapshot)."""
+"""Remembered ids in all; beyond it the oldest day goes first (11 bytes each in a snapshot)."""
 
 OFFERS_PER_WORK_MAX = 1_000
 """Attempts before a work waits for a person: a work nobody takes must not spin."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from vaxel_router.core.beside import open_beside
 from vaxel_router.core.limits import SUSPEND_MS_MAX
+from vaxel_router.core.memory import fingerprint
 from vaxel_router.core.queueing import match_work, queue_work
-from vaxel_router.core.state import Case, fingerprint
+from vaxel_router.core.state import Case
 from vaxel_router.core.step import Step
 from vaxel_shared import ids
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Collection
-from functools import lru_cache
 
 import msgspec
 
 from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
 from vaxel_router.core.matching import Asks, Matcher, Profile
+from vaxel_router.core.memory import Memory, joined
 from vaxel_router.core.ties import Handed, Origin, Parent
 from vaxel_router.core.timetable import Timetable
 from vaxel_router.core.wants import Wants, extra_of
@@ -309,8 +309,8 @@ class State(msgspec.Struct):
     """``kind:pool:id`` → due, milliseconds UTC."""
     open: str | None = None
     """The cause of the input that the last record left unfinished."""
-    memory: dict[str, set[int]] = {}
-    """Day → the first 8 bytes of sha256 of each command id that was applied on it."""
+    memory: dict[str, bytearray] = {}
+    """Day → marks of the commands applied on it: see :mod:`vaxel_router.core.memory`."""
     sources: dict[str, int] = {}
     """Partition of ``vaxel.interactions`` → the highest offset applied."""
 
@@ -326,18 +326,23 @@ def encode(state: State) -> bytes:
 
 def decode(raw: bytes) -> State:
     """The inverse of :func:`encode`. Raises ``msgspec.MsgspecError``."""
-    return _decoder.decode(raw)
+    try:
+        return _decoder.decode(raw)
+    except msgspec.ValidationError:
+        numbers = msgspec.json.decode(raw, type=_Earlier).memory
+        memory = {day: joined(marks) for day, marks in numbers.items()}
+        return msgspec.convert(msgspec.json.decode(raw) | {"memory": memory}, State)
+
+
+class _Earlier(msgspec.Struct):
+    """What engines before 0.6.0 wrote in another shape."""
+
+    memory: dict[str, list[int]]
 
 
 def digest(state: State) -> str:
     """The sha256 of :func:`encode`."""
     return hashlib.sha256(encode(state)).hexdigest()
-
-
-@lru_cache(maxsize=4_096)
-def fingerprint(command_id: str) -> int:
-    """The 8 bytes by which a command id is remembered."""
-    return int.from_bytes(hashlib.sha256(command_id.encode()).digest()[:8])
 
 
 class World(Timetable):
@@ -346,8 +351,7 @@ class World(Timetable):
     def __init__(self, state: State) -> None:
         self.state = state
         super().__init__(state.timers)
-        self.remembered = sum(map(len, state.memory.values()))
-        """How many command ids the memory holds."""
+        self.memory = Memory(state.memory)
         self.todo: tuple[str, list[Work]] = ("", [])
         """What an unfinished input is yet to look at: its cause, and the works."""
         self.queued = {pool.name: _queued(pool) for pool in state.pools.values()}
@@ -391,11 +395,7 @@ class World(Timetable):
 
     def remembers(self, command_id: str) -> bool:
         """Whether a command of this id was applied within the last days."""
-        mark = fingerprint(command_id)
-        for day in self.state.memory.values():  # noqa: SIM110 - asked twice for every command
-            if mark in day:
-                return True
-        return False
+        return command_id in self.memory
 
 
 def _queued(pool: Pool) -> dict[str, int]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from vaxel_router.core.memory import fingerprint
 from vaxel_router.core.policy import Plan
-from vaxel_router.core.state import Case, asks_for, fingerprint
+from vaxel_router.core.state import Case, asks_for
 from vaxel_router.core.step import Refused, Step
 from vaxel_shared.contracts.wire import Command
 
