@@ -1,6 +1,7 @@
 """Presence through the register's API: who is meant, what is asked, what is said."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import fake_api
 import pytest
@@ -58,6 +59,30 @@ def test_a_presence_is_asked_for_as_the_supervisor(tmp_path, api, arguments, bod
     assert request["headers"]["Authorization"] == "Bearer t-super"
     assert request["headers"]["Idempotency-Key"]
     assert capsys.readouterr().out.startswith(f"Aino Koskela (a01) is {body['presence']}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "channels", "said"),
+    [
+        (["email=3", "chat=1"], {"email": 3, "chat": 1}, "has 3 email, 1 chat elsewhere"),
+        ([], {}, "has nothing elsewhere"),
+    ],
+)
+def test_what_somebody_has_in_another_tool_is_said_for_a_time(
+    tmp_path, api, arguments, channels, said, capsys
+):
+    api.on("POST", "/api/v1/agents/a01/elsewhere", done("agent.changed", "offer.made"))
+    assert vaxel(tmp_path, "agent", "elsewhere", "a01", *arguments, "--for", "30m") == 0
+    body = sent(api)["body"]
+    assert (body["source"], body["channels"]) == ("cli", channels)
+    left = datetime.fromisoformat(body["until"]) - datetime.now(UTC)
+    assert timedelta(minutes=29) < left <= timedelta(minutes=30)
+    assert capsys.readouterr().out == f"Aino Koskela (a01) {said}; 1 offered\n"
+
+
+@pytest.mark.parametrize("wrong", [["email"], ["email=-1"], ["email=3", "--for", "soon"]])
+def test_what_is_no_count_or_no_time_is_exit_2(tmp_path, api, wrong):
+    assert vaxel(tmp_path, "agent", "elsewhere", "a01", *wrong) == 2
 
 
 def test_work_that_went_back_is_said(tmp_path, api, capsys):

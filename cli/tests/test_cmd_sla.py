@@ -4,6 +4,7 @@ import json
 from itertools import pairwise
 
 import pytest
+from policy_kit import deployment
 
 from vaxel_cli.main import run
 from vaxel_cli.main import vaxel as command
@@ -181,6 +182,23 @@ policies:
         ("shadowed_policy", "sla.yaml:7"), ("shadowed_goal", "sla.yaml:11"),
         ("unused_calendar", "sla.yaml:2"),
     }  # fmt: skip
+
+
+def test_calendars_of_queues_shifts_and_leases_are_used(tmp_path, capsys):
+    hours = "skills: {billing: 3}\n        hours: {calendar: counter}"
+    lease = "letter: S\n    lease: {email: 1h}\n    lease_hours: {email: desk}"
+    changes = [("skills: {billing: 3}", hours), ("letter: S", lease)]
+    folder = deployment(tmp_path / "config", {"routing": changes})
+    week = "zone: UTC, hours: {mon: ['08:00-12:00']}"
+    names = "\n".join(f"  - {{name: {name}, {week}}}" for name in ("all", "counter", "desk", "idle"))
+    policies = "policies:\n  - {name: one, calendar: all, resolution: 2d}\n"
+    (folder / "sla.yaml").write_text(f"calendars:\n{names}\n{policies}")
+    run(["sla", "lint", "--policy", str(folder / "sla.yaml"), "--json"])
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    findings = json.loads(captured.out)["findings"]
+    unused = [one["at"] for one in findings if one["code"] == "unused_calendar"]
+    assert unused == ["sla.yaml:5"]
 
 
 def test_the_example_has_nothing_against_it(capsys):

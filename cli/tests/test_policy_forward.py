@@ -129,7 +129,10 @@ def truth(scene: Scene, agent_id: str) -> int | None:
     """When the engine shows the work to this agent, after how long."""
     name, work_id = scene.pool.name, scene.work.id
     own = [f"{kind}:{name}:{work_id}" for kind in ("step", "free", "owed")]
-    own += [f"{kind}:{name}:{agent_id}" for kind in ("back", "open", "shift", "share", "rest")]
+    own += [
+        f"{kind}:{name}:{agent_id}"
+        for kind in ("back", "open", "shift", "share", "rest", "elsewhere")
+    ]
     timers = {
         key: due
         for key, due in scene.timers.items()

@@ -45,3 +45,32 @@ def test_the_policy_has_the_week_and_every_date_that_differs(tmp_path: Path) -> 
 def test_hours_of_no_calendar_are_an_error_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no calendar 'ofice' in sla\.yaml.*office"):
         files.load(with_hours(tmp_path, "ofice"))
+
+
+def with_lease(folder: Path, text: str) -> Path:
+    made = deployment(folder, {"routing": [("letter: S", f"letter: S\n    {text}")]})
+    (made / "sla.yaml").write_text(CALENDAR)
+    return made
+
+
+def test_a_lease_by_a_calendar_brings_its_hours_along(tmp_path: Path) -> None:
+    lease = "lease: {chat: 2m, email: 1h}\n    lease_hours: {email: office}"
+    loaded = files.load(with_lease(tmp_path, lease))
+    policy = json.loads(files.policy_blob(loaded, loaded.routing.pools[0]))
+    assert policy["lease_ms"] == {"chat": 120_000, "email": 3_600_000}
+    assert policy["lease_hours"] == {"email": "office"}
+    assert policy["calendars"]["office"]["week"][0] == [[28_800_000, 57_600_000]]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("lease: {email: 1h}\n    lease_hours: {email: ofice}", r"no calendar 'ofice'.*office"),
+        ("lease: {chat: 1h}\n    lease_hours: {email: office}", "'email', which has no lease"),
+    ],
+)
+def test_a_lease_by_no_calendar_or_hours_of_no_lease_are_errors(
+    tmp_path: Path, text: str, fault: str
+) -> None:
+    with pytest.raises(ConfigError, match=fault):
+        files.load(with_lease(tmp_path, text))

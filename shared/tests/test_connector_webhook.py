@@ -132,11 +132,13 @@ def test_no_retry_after_makes_it_raise(text):
         ({"verb": "escalate", "tier": 2, **ON_CASE}, "case.escalate", {"tier": 2}),
         ({"verb": "presence", "agent": "anna", "presence": "away"},
          "agent.presence", {"presence": "away", "mode": "keep"}),
+        ({"verb": "elsewhere", "agent": "anna", "channels": {"email": 3}, "cases": ["c"], "until": "2026-11-22T10:00:00+02:00"},
+         "agent.elsewhere", {"source": "desk", "channels": {"email": 3}, "cases": ["c"], "until_ms": 1_795_334_400_000}),
     ],
 )  # fmt: skip
 def test_each_verb_is_a_command_of_the_contract(answer, kind, data):
     parsed = Answer.model_validate(answer)
-    found = asked(parsed, TEXT if parsed.keeps else None)
+    found = asked("desk", parsed, TEXT if parsed.keeps else None)
     assert found == (kind, data)
     DATA[kind].model_validate(found[1])
 
@@ -159,6 +161,9 @@ def test_each_verb_is_a_command_of_the_contract(answer, kind, data):
         ({"verb": "transfer", "text": "x" * 20_001, "to_queue": "q", **ON_CASE}, "a note has at most"),
         ({"verb": "presence", "agent": "anna"}, "presence needs presence"),
         ({"verb": "presence", "agent": "anna", "presence": "away", "case_id": "c", "for": "customer"}, "takes no for"),
+        ({"verb": "elsewhere", "agent": "anna"}, "elsewhere needs channels, until"),
+        ({"verb": "elsewhere", "agent": "anna", "channels": {"email": 101}, "until": "2026-11-22T10:00:00Z"}, "less than or equal to 100"),
+        ({"verb": "elsewhere", "agent": "anna", "channels": {}, "until": "2026-11-22T10:00:00Z", "reason": "x"}, "takes no reason"),
         ({"verb": "resolve", "reason": "I was tired", **ON_CASE}, "pattern"),
         ({"verb": "resolve", "agent": "Anna Smith", "case_id": "c", "token": "1.0"}, "pattern"),
         ({"verb": "assign", **ON_CASE}, "Input should be"),

@@ -141,6 +141,7 @@ async def test_a_reply_stands_in_a_blob_before_the_command_and_the_command_holds
         ({"verb": "transfer", "case_id": CASE, "token": "3.0", "to_queue": "q", "text": "x"}, "case.transfer"),
         ({"verb": "escalate", "case_id": CASE, "token": "3.0", "tier": 2}, "case.escalate"),
         ({"verb": "presence", "presence": "away", "mode": "keep_no_new"}, "agent.presence"),
+        ({"verb": "elsewhere", "channels": {"chat": 1}, "until": "2026-11-22T10:00:00Z"}, "agent.elsewhere"),
     ],
 )  # fmt: skip
 async def test_each_verb_becomes_its_command(desk, answer, kind):
@@ -186,6 +187,10 @@ async def test_a_connector_speaks_for_its_own_agents_and_pools_only(desk):
         (REPLY, OTHER),
         ({**REPLY, "agent": "bertil"}, NEW),
         ({"verb": "presence", "agent": "anna", "presence": "away"}, OTHER),
+        (
+            {"verb": "elsewhere", "agent": "anna", "channels": {}, "until": "2026-11-22T10:00:00Z"},
+            OTHER,
+        ),
     ):
         status, said, _ = await send(desk, answer, secret=secret)
         assert (status, said["title"]) == (403, "not_yours")

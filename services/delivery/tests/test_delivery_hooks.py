@@ -163,6 +163,34 @@ async def test_a_case_is_told_in_the_order_of_the_log_though_the_tool_stumbles(b
     assert told == [("ended", "sent"), ("assigned", "sent"), ("ended", "sent")]
 
 
+def drifted(drift, source="desk", **where):
+    data = {"source": source, "drift": drift} | ({"token": "2.1"} if drift == "missing" else {})
+    return decision("tool.drifted", data, agent_id="anna", **where)
+
+
+async def test_a_tool_that_lost_an_assignment_or_missed_its_end_is_told_again(box, tool):
+    await box.decide(offer_made(expires_ms=EXPIRES_MS))
+    await box.decide(drifted("missing", work_id=f"{CASE}.1"), drifted("lingering"))
+    await box.work(rounds=3)
+    _, again, over = tool.events
+    assert (again["type"], again["data"]["token"]) == ("work.assigned", "2.1")
+    assert (again["data"]["work_id"], again["data"]["number"]) == (f"{CASE}.1", NUMBER)
+    assert (over["type"], over["data"]["reason"]) == ("work.ended", "not_yours")
+    assert again["data"]["case_id"] == over["data"]["case_id"] == CASE
+
+
+@pytest.mark.parametrize(
+    ("source", "extra"), [("cli", ""), ("other", ""), ("desk", ", events: [offer]")]
+)
+async def test_nobody_else_is_told_of_a_drift_nor_who_does_not_want_to_hear(
+    box, tool, source, extra
+):
+    configure(box, hooks_yaml(tool.url, extra))
+    await box.decide(drifted("missing", source, work_id=f"{CASE}.1"), drifted("lingering", source))
+    await box.work(rounds=3)
+    assert tool.events == []
+
+
 @pytest.mark.parametrize(
     ("extra", "mails", "posts"),
     [

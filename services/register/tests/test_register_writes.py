@@ -164,6 +164,24 @@ async def test_presence_speaks_of_the_agent_in_the_path(register: Register) -> N
     assert (await register.get("/agents"))[1]["items"][0]["presence"] == "away"
 
 
+async def test_what_an_agent_has_elsewhere_is_asked_of_the_router(register: Register) -> None:
+    await register.with_case()
+    register.log.answer = done
+    body = {"source": "crm", "channels": {"email": 3}, "until": "2026-11-23T09:00:00Z"}
+    status, _, _ = await register.post("/agents/anna/elsewhere", body)
+    (command,) = register.log.sent
+    assert (status, command.type, command.agent_id) == (200, "agent.elsewhere", "anna")
+    assert command.data == {
+        "source": "crm",
+        "channels": {"email": 3},
+        "until_ms": int(datetime(2026, 11, 23, 9, tzinfo=UTC).timestamp() * 1000),
+    }
+    for wrong in ({"channels": {"email": 101}}, {"channels": {"E mail": 1}}, {"until": None}):
+        status, _, _ = await register.post("/agents/anna/elsewhere", body | wrong)
+        assert status == 422
+    assert len(register.log.sent) == 1
+
+
 async def test_a_supervisor_acts_without_holding_the_case(register: Register) -> None:
     await register.with_case()
     register.log.answer = done

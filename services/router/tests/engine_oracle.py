@@ -89,7 +89,11 @@ def _price(pool: Pool, kind: str, name: str) -> int:
 def _hands(pool: Pool, agent: Agent) -> list[tuple[str, int]]:
     """(channel, cost) of all that somebody has."""
     mine = [(pool.works[w].channel, pool.works[w].cost) for w in agent.works]
-    return mine + [(pool.offers[o].channel, pool.offers[o].cost) for o in agent.offers]
+    mine += [(pool.offers[o].channel, pool.offers[o].cost) for o in agent.offers]
+    for said in agent.elsewhere.values():
+        for channel, (count, cost) in said.works.items():
+            mine += [(channel, cost)] * count
+    return mine
 
 
 def _meets(agent: Agent, text: str) -> bool:

@@ -66,6 +66,7 @@ class Traffic:
             self._end: 6, self._move: 6, self._presence: 7, self._alert: 3, self._repeat: 1,
             self._profiles: 1.0, self._publish: 0.3, self._switch: 0.8, self._rest: 2, self._join: 1,
             self._across: 2, self._ask: 3, self._leave: 2,
+            self._elsewhere: 3,
         }  # fmt: skip
         (kind,) = draw.choices(list(kinds), list(kinds.values()))
         return kind()
@@ -257,6 +258,20 @@ class Traffic:
             data |= {"presence": "available", "until_ms": self.now_ms + 90_000}
         return self._command("agent.presence", data, agent=name)
 
+    def _elsewhere(self) -> bytes:
+        """What one of two tools says that somebody has, and sometimes which of our cases."""
+        draw, name = self.random, self.random.choice(self.names)
+        data: dict[str, Any] = {
+            "source": draw.choice(("crm", "phone")),
+            "channels": {c: draw.randint(0, 2) for c in draw_some(draw, ("chat", "email", "fax"))},
+            "until_ms": self.now_ms + draw.choice((-1, 60_000, 900_000)),
+        }
+        agent = self.pool.agents.get(name)
+        if agent is not None and draw.random() < 0.6:
+            mine = [self.pool.works[work_id].case_id for work_id in agent.works]
+            data["cases"] = mine if draw.random() < 0.5 else [*mine[1:], "long-gone"]
+        return self._command("agent.elsewhere", data, agent=name)
+
     # Managers
 
     def _profiles(self) -> bytes:
@@ -377,6 +392,7 @@ class Traffic:
             "after_reply": {"email": "waiting", "chat": "open"},
             "give_up_after_leaving": draw_some(draw, ("chat", "email")),
             "lease_ms": draw.choice(({}, {"chat": 60_000, "email": 1_200_000})),
+            "lease_hours": draw.choice(({}, {"email": "early"})),
             **({"order": self._order()} if draw.random() < 0.5 else {}),
             "bounce_limit": draw.choice((0, 2)),
             "calendars": {

@@ -7,7 +7,7 @@ from typing import Any
 from router_harness import Router, types
 
 from vaxel_router.core import views, waits
-from vaxel_router.core.state import Pace
+from vaxel_router.core.of_queues import Pace
 from vaxel_shared.contracts import wire
 
 MINUTE = 60_000

@@ -8,8 +8,7 @@ import pytest
 from router_harness import Router, types
 
 from vaxel_router.core import switches
-from vaxel_router.core.hours import LOOK_MS, Hours, calendar_of, hours_at
-from vaxel_router.core.policy import Opening
+from vaxel_router.core.opening import LOOK_MS, Hours, Opening, calendar_of, hours_at
 from vaxel_shared.contracts import wire
 
 HOUR = 3_600_000

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+import msgspec
 import pytest
 from router_harness import ROSTER, ROUTING, Router, types
 
+from vaxel_router.core.policy import decode
 from vaxel_router.core.state import Case
 from vaxel_shared.contracts import wire
 
@@ -134,3 +138,52 @@ def test_agents_hand_on_only_so_often_a_supervisor_always() -> None:
     assert router.last("work.queued").data["bounces"] == 2
     assert "offer.made" in types(made)
     router.replay()
+
+
+OFFICE = {"zone": "Europe/Helsinki", "week": [[[8 * HOUR_MS, 16 * HOUR_MS]]] * 5 + [[], []]}
+IN_HOURS = LEASE.replace(
+    "    lease: {email: 1h}\n", "    lease: {email: 1h}\n    lease_hours: {email: office}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("assigned", "until"),
+    [
+        ("2023-11-15T09:00:00+02:00", "2023-11-15T10:00:00+02:00"),
+        ("2023-11-15T15:30:00+02:00", "2023-11-16T08:30:00+02:00"),
+        ("2023-11-17T15:30:00+02:00", "2023-11-20T08:30:00+02:00"),
+        ("2023-11-18T12:00:00+02:00", "2023-11-20T09:00:00+02:00"),
+    ],
+)
+def test_a_lease_by_a_calendar_counts_its_open_time_alone(assigned: str, until: str) -> None:
+    router = Router(publish=False)
+    router.now_ms = _ms(assigned)
+    router.publish(IN_HOURS, {"office": OFFICE})
+    router.roster(ROSTER)
+    router.contact("mail-1", queue="general")
+    router.accept()
+    assert router.last("work.assigned").data["lease_until_ms"] == _ms(until)
+    made = pass_ms(router, _ms(until) - router.now_ms)
+    assert made[0].data["reason"] == "lease_lapsed"
+    router.replay()
+
+
+def test_a_calendar_that_is_never_open_lets_no_lease_lapse() -> None:
+    router = Router(publish=False)
+    router.publish(IN_HOURS, {"office": OFFICE | {"week": [[]] * 7}})
+    router.roster(ROSTER)
+    router.contact("mail-1", queue="general")
+    router.accept()
+    assert "lease_until_ms" not in router.last("work.assigned").data
+    router.replay()
+
+
+def test_a_policy_whose_lease_goes_by_no_calendar_is_none() -> None:
+    blob = msgspec.json.decode(next(iter(Router().blobs.values())))
+    blob |= {"lease_ms": {"email": 1}, "lease_hours": {"email": "office"}}
+    with pytest.raises(msgspec.ValidationError, match="calendar"):
+        decode(msgspec.json.encode(blob))
+
+
+def _ms(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp() * 1000)

@@ -9,7 +9,8 @@ from itertools import pairwise
 import pytest
 from router_harness import ROSTER, ROUTING, START_MS, Router, types
 
-from vaxel_router.core.policy import Opening, decode
+from vaxel_router.core.opening import Opening
+from vaxel_router.core.policy import decode
 from vaxel_router.core.shifts import look
 from vaxel_shared.calendars.calendar import BusinessCalendar
 from vaxel_shared.calendars.holidays import country

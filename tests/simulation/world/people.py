@@ -323,6 +323,11 @@ class People:
             until = {"until_ms": now_ms + rng.randint(2_000, 15_000)}
             away = channels["presence"] == "away"
             self._agent("agent.presence", agent, channels | (until if away else {}))
+        elif rng.random() < 0.2:
+            some = {"source": "crm", "channels": {"email": rng.randint(0, 2)}}
+            data: Json = some | {"until_ms": now_ms + rng.randint(2_000, 15_000)}
+            shown = {"cases": sorted(self._cases)[:2]} if rng.random() < 0.5 else {}
+            self._agent("agent.elsewhere", agent, data | shown)
         elif self._waiting and rng.random() < 0.5:
             case = rng.choice(sorted(self._waiting))
             kind, key = rng.choice(["end", "cancel"]), self._keys.get(case)

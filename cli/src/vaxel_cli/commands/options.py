@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from vaxel_cli.console import wrong_use
+from vaxel_shared.clock import SystemClock
+from vaxel_shared.config.base import duration_ms
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,3 +36,13 @@ config_option: Callable[[F], F] = click.option(
     envvar="VAXEL_CONFIG_DIR",
     help="The deployment's files; left out, ./config.",
 )
+
+
+def until(duration: str) -> str:
+    """So long from now, as the API takes it. Raises (exit 2) where it is no duration."""
+    try:
+        ms = duration_ms(duration)
+    except ValueError as error:
+        raise wrong_use(str(error)) from error
+    now = datetime.fromtimestamp(SystemClock().wall_ms() / 1000, UTC)
+    return (now + timedelta(milliseconds=ms)).isoformat()

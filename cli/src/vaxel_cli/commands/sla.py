@@ -22,6 +22,7 @@ from vaxel_shared.calendars.instants import parse_instant
 from vaxel_shared.calendars.zones import local
 from vaxel_shared.config.document import ConfigError
 from vaxel_shared.config.roster import Roster
+from vaxel_shared.config.routing import Routing
 from vaxel_shared.config.sla import FILE, Sla, load
 from vaxel_shared.config.sla_lint import lint as find
 from vaxel_shared.config.source import read, validate
@@ -150,7 +151,7 @@ def lint(*, policy: Path | None, as_json: bool) -> None:
     Exit 1 where something is an error.
     """
     path = policy or runinfo.find_config_dir(None) / FILE
-    findings = find(_load(path), int(time.time() * 1000), _shifts(path.parent / "roster.yaml"))
+    findings = find(_load(path), int(time.time() * 1000), _used_beside(path.parent))
     if as_json:
         print_json(
             {
@@ -179,13 +180,19 @@ def _load(policy: Path | None) -> Sla:
     return load(policy or runinfo.find_config_dir(None) / FILE)
 
 
-def _shifts(roster: Path) -> set[str]:
-    """The calendars that shifts name in the roster beside the file, where there is one."""
+def _used_beside(folder: Path) -> set[str]:
+    """The calendars that the roster and the queues beside the file name, where there are any."""
     try:
-        found = validate(Roster, read(roster))
+        team = validate(Roster, read(folder / "roster.yaml")).agents
+        pools = validate(Routing, read(folder / "routing.yaml")).pools
     except (ConfigError, OSError):
         return set()  # that is `vaxel policy check`'s affair
-    return {agent.shift for agent in found.agents if agent.shift is not None}
+    hours = [queue.hours for pool in pools for queue in pool.queues]
+    return {
+        *(agent.shift for agent in team if agent.shift is not None),
+        *(one.calendar for one in hours if one is not None),
+        *(name for pool in pools for name in pool.lease_hours.values()),
+    }
 
 
 def _question(given: dict[str, Any], *names: str) -> dict[str, Any]:

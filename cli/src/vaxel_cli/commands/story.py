@@ -20,7 +20,7 @@ _TOLD = (
     "case.closed", "case.handed_over", "work.queued", "work.stepped", "work.escalated",
     "work.assigned", "work.wrapping", "work.suspended", "work.resumed", "work.cancelled",
     "work.abandoned", "offer.made", "offer.ended", "command.refused", "case.merged", "case.split",
-    "contact.ended",
+    "contact.ended", "tool.drifted",
 )  # fmt: skip
 """Decisions that say something of the way; effects and repeats don't."""
 
@@ -216,6 +216,11 @@ def _left(data: Data, _who: str) -> str:
     return "the customer " + ("hung up" if data.get("reason") == "hung_up" else "left")
 
 
+def _drifted(data: Data, who: str) -> str:
+    what = "doesn't show it to" if data.get("drift") == "missing" else "still shows it to"
+    return f"{data.get('source')} {what} {who}: told again"
+
+
 def _refused(data: Data, _who: str) -> str:
     return f"refused: {reasons.refusal(str(data.get('code')), data.get('params'))}"
 
@@ -237,6 +242,7 @@ _SENTENCES: dict[str, Callable[[Data, str], str]] = {
     "work.suspended": _suspended,
     "offer.made": _offered,
     "offer.ended": _offer_ended,
+    "tool.drifted": _drifted,
     "command.refused": _refused,
 }
 

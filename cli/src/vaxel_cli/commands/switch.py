@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,8 @@ from vaxel_cli import runinfo
 from vaxel_cli.commands import tables
 from vaxel_cli.commands.agent import besides
 from vaxel_cli.commands.api import Api
-from vaxel_cli.commands.options import json_option
+from vaxel_cli.commands.options import json_option, until
 from vaxel_cli.console import out, print_json, wrong_use
-from vaxel_shared.clock import SystemClock
-from vaxel_shared.config.base import duration_ms
 from vaxel_shared.contracts.cloudevents import iso_ms
 
 KINDS = {"close": "close", "divert": "divert", "all-hands": "all_hands"}
@@ -50,7 +47,7 @@ def close(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Offer nothing of QUEUE: what waits there keeps its place until the queue opens."""
-    on = {"switch": "close", "queue": queue, "reason": reason, "until": _until(duration)}
+    on = {"switch": "close", "queue": queue, "reason": reason, "until": until(duration)}
     _ask(on, pool, data_dir, f"queue {queue} is closed for {duration}", as_json=as_json)
 
 
@@ -68,7 +65,7 @@ def divert(
 ) -> None:  # fmt: skip
     """Send what waits in QUEUE, and what comes, to OTHER_QUEUE; with its age."""
     on = {"switch": "divert", "queue": queue, "to": to, "reason": reason}
-    on["until"] = _until(duration)
+    on["until"] = until(duration)
     _ask(on, pool, data_dir, f"queue {queue} goes to {to} for {duration}", as_json=as_json)
 
 
@@ -84,7 +81,7 @@ def all_hands(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Waive the skills of QUEUE, or of every queue, and let every tier in."""
-    on: dict[str, Any] = {"switch": "all_hands", "reason": reason, "until": _until(duration)}
+    on: dict[str, Any] = {"switch": "all_hands", "reason": reason, "until": until(duration)}
     if queue is not None:
         on["queue"] = queue
     what = f"queue {queue}" if queue is not None else "every queue"
@@ -124,16 +121,6 @@ def list_switches(*, data_dir: Path | None, as_json: bool) -> None:
         words = (row["pool"], row["switch"], row["queue"] or "all", row["value"] or "")
         table.add_row(*words, row["reason"], iso_ms(row["until_ms"]))
     tables.show(table)
-
-
-def _until(duration: str) -> str:
-    """So long from now, as the API takes it. Raises (exit 2) where it is no duration."""
-    try:
-        ms = duration_ms(duration)
-    except ValueError as error:
-        raise wrong_use(str(error)) from error
-    now = datetime.fromtimestamp(SystemClock().wall_ms() / 1000, UTC)
-    return (now + timedelta(milliseconds=ms)).isoformat()
 
 
 def _ask(

@@ -192,9 +192,11 @@ def _channel(agent: Agent, work: Work, _params: dict[str, Any]) -> Changed:
 
 def _room(agent: Agent, work: Work, _params: dict[str, Any]) -> Changed:
     cost, most = agent.channels[work.channel]
-    # One more of each than is in hand: as if that much were done.
+    # One more of each than is in hand, and nothing elsewhere: as if that much were done.
     channels = {**agent.channels, work.channel: (cost, most + 1)}
-    fuller = msgspec.structs.replace(agent, channels=channels, capacity=agent.capacity + cost)
+    fuller = msgspec.structs.replace(
+        agent, channels=channels, capacity=agent.capacity + cost, elsewhere={}
+    )
     return fuller, {"room_for": work.channel}
 
 

@@ -123,13 +123,16 @@ def _alone(scene: Scene) -> World:
 
 
 def as_at(scene: Scene, agent: Agent, at_ms: int) -> Agent:
-    """An agent as by then, by what passes by itself: breaks, pauses, shares, shifts."""
+    """An agent as by then, by what passes by itself: breaks, pauses, shares, shifts, tools."""
     there = msgspec.structs.replace(agent)
     over = agent.until_ms is not None and agent.until_ms <= at_ms
     if over and agent.presence != "available":
         there.presence, there.grace_ms = "available", None
     elif over:  # only known to be there until then
         there.presence = "offline"
+    there.elsewhere = {
+        source: said for source, said in agent.elsewhere.items() if said.until_ms > at_ms
+    }  # fmt: skip
     if agent.rest_ms is not None and agent.rest_ms <= at_ms:
         there.rest_ms = None
     there.closed = {
@@ -157,6 +160,7 @@ def _occupied(agent: Agent, at_ms: int) -> tuple[bool, int | None]:
 def edges(scene: Scene, agent: Agent) -> set[int]:
     """When something about the agent passes by itself."""
     found = {agent.until_ms, agent.rest_ms, *agent.closed.values()}
+    found |= {said.until_ms for said in agent.elsewhere.values()}
     if agent.share is not None:
         found |= {got_ms + agent.share[1] for got_ms in agent.recent}
     turn_ms: int | None = scene.now_ms

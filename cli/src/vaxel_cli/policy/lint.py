@@ -35,6 +35,7 @@ def lint(loaded: Deployment, now_ms: int) -> list[Finding]:
     used = {agent.shift for agent in loaded.roster.agents if agent.shift is not None}
     queues = (queue for pool in loaded.routing.pools for queue in pool.queues)
     used |= {queue.hours.calendar for queue in queues if queue.hours is not None}
+    used |= {name for pool in loaded.routing.pools for name in pool.lease_hours.values()}
     for item in sla_lint.lint(loaded.sla, now_ms, used):
         severity: Severity = item.severity
         place = item.problem

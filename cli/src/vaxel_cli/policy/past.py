@@ -179,6 +179,10 @@ def _agent(past: Past, pool: Pool, agent: Agent, doing: list[dict[str, Any]]) ->
         "capacity": agent.capacity,
         "used": used(pool, agent, "")[0],
         "aside": aside(pool, agent),
+        "elsewhere": {
+            source: {channel: count for channel, (count, _) in said.works.items()}
+            for source, said in sorted(agent.elsewhere.items())
+        },
         "idle_since_ms": agent.idle_since_ms or None,
         "doing": doing,
     }

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from vaxel_cli.policy import seen
 from vaxel_cli.policy.incoming import Desk
-from vaxel_cli.policy.scenario import Expectation, Loaded, Scenario, Step, SwitchStep
+from vaxel_cli.policy.scenario import ElsewhereStep, Expectation, Loaded, Scenario, Step, SwitchStep
 from vaxel_cli.policy.seen import Seen
 from vaxel_cli.policy.stage import Stage
 from vaxel_shared import reasons
@@ -144,6 +144,8 @@ class _Play:
             self._stage.wait(step.wait)
         elif step.switch is not None:
             self._judge(step, path, verb, self._switch(step.switch))
+        elif step.elsewhere is not None:
+            self._judge(step, path, verb, self._elsewhere(step.elsewhere))
         elif verb in _PRESENCES:
             lost = True if verb == "lost" else None
             more = {"mode": step.mode, "channels": step.channels, "lost": lost}
@@ -159,6 +161,15 @@ class _Play:
             data |= {"reason": "scenario", "until_ms": self._stage.now_ms + asked.for_ms}
         pool = asked.pool or self._deployment.routing.pools[0].name
         return self._stage.ask("switch.set", pool, actor=SUPERVISOR, data=data)
+
+    def _elsewhere(self, said: ElsewhereStep) -> list[wire.Decision]:
+        data = {
+            "source": said.source,
+            "channels": said.channels,
+            "until_ms": self._stage.now_ms + said.for_ms,
+        }
+        pool = self._agent_pool(said.agent)
+        return self._stage.ask("agent.elsewhere", pool, agent_id=said.agent, data=data)
 
     def _come_in(self, step: Step) -> None:
         contact = step.contact or step.ready

@@ -134,6 +134,16 @@ class SwitchStep(ConfigModel):
         return self
 
 
+class ElsewhereStep(ConfigModel):
+    """What a tool says that an agent has in hand there, all of it."""
+
+    agent: str
+    channels: dict[str, int] = {}
+    """How many, by channel; left out, nothing any more."""
+    source: str = "tool"
+    for_ms: Duration = Field(default=900_000, alias="for")
+
+
 class Step(Located):
     """One thing that happens, and what must hold right after it. One verb, or none."""
 
@@ -161,6 +171,7 @@ class Step(Located):
     """An agent whose connection breaks."""
     back: str | None = None
     switch: SwitchStep | None = None
+    elsewhere: ElsewhereStep | None = None
     by: str | None = None
     then: Literal["open", "waiting", "resolved"] | None = None
     tier: int | None = None
@@ -212,6 +223,7 @@ VERBS: dict[str, frozenset[str]] = {
     "away": frozenset({"mode", "channels"}),
     "offline": frozenset({"mode"}),
     "switch": frozenset({"refused"}),
+    "elsewhere": frozenset({"refused"}),
     "lost": frozenset(),
     "back": frozenset({"channels"}),
 }

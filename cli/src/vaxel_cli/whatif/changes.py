@@ -266,14 +266,14 @@ def staffed(
 
 
 def _presence(found: Changed, story: Story) -> None:
-    """Copies come and go with whom they copy; whoever isn't there doesn't."""
+    """Copies come, go and are busy elsewhere with whom they copy; whoever isn't there doesn't."""
     found.cast.gone = _ids(story.outside) - _ids(found.outside)
     copies: dict[str, list[str]] = {}
     for other, model in found.cast.like.items():
         copies.setdefault(model, []).append(other)
     acts = []
     for act in found.outside:
-        if act.command.type != "agent.presence":
+        if not act.command.type.startswith("agent."):
             acts.append(act)
             continue
         agent_id = act.command.agent_id or ""

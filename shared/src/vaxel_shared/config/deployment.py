@@ -89,6 +89,7 @@ def between(loaded: Deployment) -> list[Problem]:
         *_check_languages(loaded),
         *_check_detours(loaded),
         *_check_hours(loaded),
+        *_check_leases(loaded),
         *_check_agents(loaded),
     ]
 
@@ -217,9 +218,24 @@ def _check_hours(loaded: Deployment) -> list[Problem]:
     ]
 
 
+def _check_leases(loaded: Deployment) -> list[Problem]:
+    """Leases by a calendar that doesn't exist."""
+    document, known = loaded.documents["routing"], [*loaded.sla.calendars]
+    return [
+        document.problem(
+            ("pools", index, "lease_hours", channel),
+            f"no calendar {name!r} in {sla.FILE}; {hint(name, known)}",
+        )
+        for index, pool in enumerate(loaded.routing.pools)
+        for channel, name in sorted(pool.lease_hours.items())
+        if name not in known
+    ]
+
+
 def policy_blob(loaded: Deployment, pool: Pool) -> bytes:
     """A pool's policy, with the hours of its queues and of its agents' shifts in it."""
     names = {queue.hours.calendar for queue in pool.queues if queue.hours is not None}
+    names |= {*pool.lease_hours.values()}
     team = loaded.roster.of_pool(pool.name)
     shifts = {agent.shift for agent in team if agent.shift is not None}
     calendars = loaded.sla.calendars

@@ -276,6 +276,8 @@ class Pool(Located):
     offer: OfferPolicy = Field(default_factory=OfferPolicy)
     lease_ms: dict[str, LeaseTime] = Field(default_factory=dict, alias="lease", max_length=50)
     """By channel: work that was assigned comes back unless its first reply is sent within this."""
+    lease_hours: dict[str, str] = Field(default_factory=dict, max_length=50)
+    """By channel: the calendar of sla.yaml whose open time its lease counts; left out, all time."""
     bounce_limit: int = Field(default=0, ge=0, le=100)
     """So often agents may hand a case's work on, or let it lapse; 0: as often as they like."""
     presence: PresencePolicy = Field(default_factory=PresencePolicy)
@@ -306,6 +308,8 @@ class Pool(Located):
             known = ", ".join(names)
             raise ValueError(f"quality names no queue: {self.quality.queue!r}; known are {known}")
         self._complaints(names)
+        for channel in self.lease_hours.keys() - self.lease_ms.keys():
+            raise ValueError(f"lease_hours names {channel!r}, which has no lease; give it one")
         divided = {queue.name for queue in self.queues if queue.shares}
         for queue in self.queues:
             if twice := sorted(divided & queue.shares.keys()):
@@ -382,7 +386,8 @@ def pool_policy(
     for queue in plain["queues"]:
         if (hours := queue.get("hours")) is not None:
             hours["open"] = (openings or {}).get(hours["calendar"])
-    if found := {name: (openings or {})[name] for name in sorted(shifts) if openings}:
+    named = {*shifts, *pool.lease_hours.values()}
+    if found := {name: (openings or {})[name] for name in sorted(named) if openings}:
         plain["calendars"] = found
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 

@@ -12,9 +12,9 @@ from typing import Literal, get_args
 
 Verb = Literal[
     "presence", "next", "accept", "decline", "note", "draft", "reply", "wait", "transfer",
-    "consult", "answer", "escalate", "resolve", "wrap",
+    "consult", "answer", "escalate", "resolve", "wrap", "elsewhere",
 ]  # fmt: skip
-"""All that an agent does with work."""
+"""All that an agent does with work; ``elsewhere`` is to say what else there is in hand."""
 
 VERBS: tuple[Verb, ...] = get_args(Verb)
 

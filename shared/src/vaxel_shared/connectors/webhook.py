@@ -37,6 +37,7 @@ MANIFEST = Manifest(
         "answer": "native",
         "escalate": "native",
         "resolve": "native",
+        "elsewhere": "native",
     },
     authority=("vaxel",),
     bound="the signature of its connector, that connector's agents, and the token it was told",
@@ -135,7 +136,7 @@ Id = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")]
 AgentId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 AnswerVerb = Literal[
     "accept", "decline", "reply", "note", "resolve", "wait", "transfer", "consult", "answer",
-    "escalate", "presence",
+    "escalate", "presence", "elsewhere",
 ]  # fmt: skip
 
 _TYPES: Mapping[AnswerVerb, str] = {
@@ -150,6 +151,7 @@ _TYPES: Mapping[AnswerVerb, str] = {
     "answer": "case.answer",
     "escalate": "case.escalate",
     "presence": "agent.presence",
+    "elsewhere": "agent.elsewhere",
 }
 _FIELDS: Mapping[AnswerVerb, frozenset[str]] = {
     "accept": frozenset(),
@@ -163,9 +165,12 @@ _FIELDS: Mapping[AnswerVerb, frozenset[str]] = {
     "answer": frozenset({"text", "verdict", "score"}),
     "escalate": frozenset({"tier", "reason"}),
     "presence": frozenset({"presence", "mode", "until", "reason"}),
+    "elsewhere": frozenset({"channels", "cases", "until"}),
 }
 _SAYING = ("reply", "note", "transfer", "consult", "answer")
 """What needs words."""
+_OF_AGENTS = ("presence", "elsewhere")
+"""What speaks of an agent, and of no case."""
 _COMMON = frozenset({"verb", "agent", "offer_id", "case_id", "token"})
 
 
@@ -173,8 +178,8 @@ class Answer(BaseModel):
     """What an agent did in the tool. ``reason`` is a code; words go into ``text``.
 
     ``consult`` asks others, with an ``amount`` for its approval; ``answer`` is what they say.
-    ``accept`` and ``decline`` name the offer, ``presence`` nothing, everything else the case, by
-    ``case_id`` or by the offer that led to it, with the token of the assignment.
+    ``accept`` and ``decline`` name the offer, ``presence`` and ``elsewhere`` nothing, everything
+    else the case, by ``case_id`` or by the offer that led to it, with the token of the assignment.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -205,19 +210,27 @@ class Answer(BaseModel):
     presence: Literal["available", "away", "offline"] | None = None
     mode: Literal["keep", "keep_no_new", "return_work"] | None = None
     until: AwareDatetime | None = None
+    channels: dict[Code, Annotated[int, Field(ge=0, le=100)]] | None = Field(
+        default=None, max_length=20
+    )
+    """All that the agent has in the tool and that isn't ours, by channel."""
+    cases: list[Id] | None = Field(default=None, max_length=500)
+    """Our cases that the tool shows as the agent's; left out, it doesn't say."""
 
     @model_validator(mode="after")
     def _whole(self) -> Answer:
         foreign = {self._name(name) for name in self.model_fields_set}
         foreign -= _COMMON | _FIELDS[self.verb]
         needs = {
-            "token": self.verb not in ("presence", "note") and self.token is None,
+            "token": self.verb not in (*_OF_AGENTS, "note") and self.token is None,
             "offer_id": self.verb in ("accept", "decline") and self.offer_id is None,
-            "case_id": self.verb != "presence" and not (self.case_id or self.offer_id),
+            "case_id": self.verb not in _OF_AGENTS and not (self.case_id or self.offer_id),
             "text": self.verb in _SAYING and self.text is None,
             "verdict": self.verb == "answer" and self.verdict is None,
             "for": self.verb == "wait" and self.waits_for is None,
             "presence": self.verb == "presence" and self.presence is None,
+            "channels": self.verb == "elsewhere" and self.channels is None,
+            "until": self.verb == "elsewhere" and self.until is None,
         }
         lacking = sorted(name for name, missing in needs.items() if missing)
         if foreign:
@@ -251,7 +264,7 @@ class Text:
     size: int
 
 
-def asked(answer: Answer, text: Text | None) -> tuple[str, dict[str, Any]]:
+def asked(connector: str, answer: Answer, text: Text | None) -> tuple[str, dict[str, Any]]:
     """Type and data of the command that an answer asks for; ``text`` is its text, stored."""
     kind = _TYPES[answer.verb]
     said: dict[str, Any] = {
@@ -271,6 +284,9 @@ def asked(answer: Answer, text: Text | None) -> tuple[str, dict[str, Any]]:
         "presence": answer.presence,
         "mode": answer.mode,
         "until_ms": _ms(answer.until),
+        "source": connector,
+        "channels": answer.channels,
+        "cases": answer.cases,
     }
     if answer.verb == "consult":
         said["kind"] = "approve" if answer.amount is not None else "consult"

@@ -248,6 +248,19 @@ class AgentPresence(Contract):
     """Nobody said so: the connection broke. Nothing is taken before the policy's grace is over."""
 
 
+class AgentElsewhere(Contract):
+    """What an agent has in hand in a tool of their own: all of it, in place of what was said."""
+
+    source: str
+    """Which tool."""
+    channels: dict[str, int]
+    """How many works that aren't ours, by channel."""
+    until_ms: int
+    """It counts until then, unless it is said again."""
+    cases: list[str] | None = None
+    """Our cases that the tool shows as the agent's; left out, it doesn't say."""
+
+
 class ChannelCapacity(Contract):
     """What one work of a channel costs an agent, and how many at once."""
 
@@ -418,6 +431,7 @@ DATA: dict[str, type[Contract]] = {
     "case.merge": CaseLink,
     "case.split": CaseLink,
     "agent.presence": AgentPresence,
+    "agent.elsewhere": AgentElsewhere,
     "roster.set": RosterSet,
     "policy.publish": PolicyPublish,
     "switch.set": SwitchSet,

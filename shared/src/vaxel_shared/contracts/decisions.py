@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from vaxel_shared.contracts import ties
+from vaxel_shared.contracts import people, ties
 from vaxel_shared.contracts.base import Contract
-from vaxel_shared.contracts.commands import AgentProfile, ContactAdd, Handed, Requires, Rule
+from vaxel_shared.contracts.commands import ContactAdd, Handed, Requires, Rule
 from vaxel_shared.contracts.ties import Answered, Asked, CaseMerged, CaseSplit, HandedFrom, Parent
 
 BATCH_TYPE = "vaxel.decisions.batch.v1"
@@ -119,29 +119,6 @@ class RosterAdopted(Contract):
     directory_ref: str
     directory_sha256: str
     agents: int
-
-
-class AgentChanged(Contract):
-    """The profile where it changed, the presence where that changed."""
-
-    profile: AgentProfile | None = None
-    presence: str | None = None
-    mode: str | None = None
-    until_ms: int | None = None
-    reason: str | None = None
-    name: str | None = None
-    """What the policy calls this presence."""
-    grace_ms: int | None = None
-    """The connection broke: nothing is taken from the agent until then."""
-    closed: dict[str, int] | None = None
-    """Channels that the agent takes nothing of → until when; 0: until it is said."""
-    on_shift: bool | None = None
-    """Whether the agent's shift is on, until ``shift_ms``."""
-    shift_ms: int | None = None
-    rest_ms: int | None = None
-    """A pause until then; 0: it is over."""
-    occupied: bool | None = None
-    """Whether the agent had work in hand for as much of the time as the roster allows."""
 
 
 class Reason(Contract):
@@ -459,8 +436,9 @@ class ContactEnded(Contract):
 DATA: dict[str, type[Contract]] = {
     "policy.adopted": PolicyAdopted,
     "roster.adopted": RosterAdopted,
-    "agent.changed": AgentChanged,
+    "agent.changed": people.AgentChanged,
     "agent.removed": Reason,
+    "tool.drifted": people.ToolDrifted,
     "switch.changed": SwitchChanged,
     "case.opened": CaseContact,
     "case.joined": CaseContact,

@@ -32,7 +32,7 @@ def command(
     connector: str, webhook_id: str, answer: Answer, subject: Subject, text: Text | None
 ) -> Command:
     """The command; ``text`` is the answer's text, stored."""
-    kind, data = asked(answer, text)
+    kind, data = asked(connector, answer, text)
     return Command(
         id=command_id(connector, webhook_id, answer),
         type=kind,

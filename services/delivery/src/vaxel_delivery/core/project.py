@@ -18,6 +18,7 @@ from vaxel_delivery.core.routes import MAIL_ONLY, Routes, to_customer
 from vaxel_shared import ids
 from vaxel_shared.config.connectors import HookEvent
 from vaxel_shared.contracts import decisions as shapes
+from vaxel_shared.contracts import people
 from vaxel_shared.contracts.wire import Batch, Decision
 
 
@@ -232,8 +233,19 @@ def _carried(effect: Effect, carrier: str) -> Effect:
     )
 
 
-def _told(place: Place, index: int, decision: Decision, kind: Kind) -> Iterator[Change]:
-    """``assigned`` or ``ended`` for every tool that hears of it; of work that nobody had, none."""
+def _told(
+    place: Place,
+    index: int,
+    decision: Decision,
+    kind: Kind,
+    *,
+    only: str | None = None,
+    **said: Any,
+) -> Iterator[Change]:
+    """``assigned`` or ``ended`` for every tool that hears of it, or ``only`` one.
+
+    Of work that nobody had, none does.
+    """
     if decision.agent_id is None:
         return
     effect = Effect(
@@ -250,11 +262,13 @@ def _told(place: Place, index: int, decision: Decision, kind: Kind) -> Iterator[
             "token": ids.token(place.seq, index),
             "outcome": decision.data.get("outcome"),
             "reason": decision.data.get("reason"),
+            **said,
         },
     )
     event: HookEvent = "assigned" if kind == "assigned" else "ended"
     for carrier in place.routes.of_event(event, decision.pool, decision.agent_id):
-        yield _effect(place, index, _carried(effect, carrier))
+        if only is None or carrier == f"{HOOK}{only}":
+            yield _effect(place, index, _carried(effect, carrier))
 
 
 def _work_assigned(place: Place, index: int, decision: Decision) -> list[Change]:
@@ -265,6 +279,16 @@ def _work_assigned(place: Place, index: int, decision: Decision) -> list[Change]
 def _work_ended(place: Place, index: int, decision: Decision) -> list[Change]:
     shapes.Reason.model_validate(decision.data)
     return list(_told(place, index, decision, "ended"))
+
+
+def _drifted(place: Place, index: int, decision: Decision) -> list[Change]:
+    """The tool that differs is told again what holds, if it hears of such things."""
+    data = people.ToolDrifted.model_validate(decision.data)
+    if data.drift == "missing":
+        news = _told(place, index, decision, "assigned", only=data.source, token=data.token)
+    else:
+        news = _told(place, index, decision, "ended", only=data.source, reason="not_yours")
+    return list(news)
 
 
 def _own_reasons(explain: shapes.Explain) -> dict[str, Any]:
@@ -341,6 +365,7 @@ _HANDLERS: dict[str, Callable[[Place, int, Decision], list[Change]]] = {
     "effect.reported": _reported,
     "roster.adopted": _roster,
     "work.assigned": _work_assigned,
+    "tool.drifted": _drifted,
     "work.closed": _work_ended,
     "work.cancelled": _work_ended,
     "work.abandoned": _work_ended,

@@ -178,7 +178,7 @@ class Answers:
         return subject
 
     async def _found(self, answer: Answer) -> Subject:
-        if answer.verb == "presence":
+        if answer.verb in ("presence", "elsewhere"):
             pool = await self._desk.pool_of(answer.agent)
             if pool is None:
                 raise Refusal(404, "unknown_agent", "no roster has this agent")

@@ -236,6 +236,16 @@ class Presence(Request):
     )
 
 
+class Elsewhere(Request):
+    """All that an agent has in hand in one tool and that isn't ours: in place of what was said."""
+
+    source: Name = Field(default="api", description="Which tool.")
+    channels: dict[Code, Annotated[int, Field(ge=0, le=100)]] = Field(
+        max_length=20, description="How many, by channel; empty: nothing any more."
+    )
+    until: AwareDatetime = Field(description="It counts until then; say it again before.")
+
+
 class Switch(Request):
     """A switch, on with a reason and an end, or off before it."""
 

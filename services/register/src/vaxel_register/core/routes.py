@@ -193,6 +193,10 @@ ROUTES: tuple[Route, ...] = (
         "Say whether an agent takes work.",
     ),
     _write(
+        "elsewhere", "/agents/{id}/elsewhere", Action.AGENT_PRESENCE, requests.Elsewhere,
+        "Say what an agent has in hand in a tool of their own: it takes capacity.",
+    ),
+    _write(
         "switch", "/switches", Action.SWITCH_SET, requests.Switch,
         "Close a queue, divert it, or call all hands: until an instant, or no longer.",
     ),

@@ -99,6 +99,9 @@ def _of_managers(request: requests.Request) -> tuple[str, dict[str, Any]]:
             kind, data = "agent.presence", {"presence": request.presence, "mode": request.mode}
             data |= {"until_ms": _ms(request.until), "reason": request.reason}
             data |= {"name": request.name, "channels": request.channels, "lost": request.lost}
+        case requests.Elsewhere():
+            kind, data = "agent.elsewhere", request.model_dump(include={"source", "channels"})
+            data["until_ms"] = _ms(request.until)
         case requests.Switch():
             kind, data = "switch.set", {"switch": request.switch, "queue": request.queue}
             data |= {"value": request.to, "on": request.on}

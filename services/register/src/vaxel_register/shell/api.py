@@ -64,6 +64,7 @@ def api_routes(edge: Edge, by: Handlers) -> list[web.RouteDef]:
         "decline": by.posts.decline,
         **dict.fromkeys(_ON_CASES, by.posts.on_case),
         "presence": by.posts.presence,
+        "elsewhere": by.posts.elsewhere,
         "switch": by.posts.switch,
     }
     served = [edge.serve(route, handlers[route.name]) for route in ROUTES]

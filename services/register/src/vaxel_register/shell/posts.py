@@ -10,7 +10,16 @@ from aiohttp import web
 from vaxel_register.core import present
 from vaxel_register.core.access import Principal, Role, relation
 from vaxel_register.core.limits import IDEMPOTENCY_CHARS_MAX
-from vaxel_register.core.requests import Answer, Merge, Presence, Request, Split, Switch, Write
+from vaxel_register.core.requests import (
+    Answer,
+    Elsewhere,
+    Merge,
+    Presence,
+    Request,
+    Split,
+    Switch,
+    Write,
+)
 from vaxel_register.core.routes import BASE
 from vaxel_register.core.timeline import own_reasons
 from vaxel_register.core.writes import (
@@ -88,7 +97,13 @@ class Posts:
 
     async def presence(self, call: Call) -> web.Response:
         """Say whether an agent takes work."""
-        request = call.took(Presence)
+        return await self._of_agent(call, call.took(Presence))
+
+    async def elsewhere(self, call: Call) -> web.Response:
+        """Say what an agent has in hand in a tool of their own."""
+        return await self._of_agent(call, call.took(Elsewhere))
+
+    async def _of_agent(self, call: Call, request: Request) -> web.Response:
         agent_id = call.name("id")
         row = await self._queries.agent(agent_id)
         how = relation(call.principal, pool=row["pool"] if row else None, owner=agent_id)

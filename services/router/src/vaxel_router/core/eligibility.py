@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from vaxel_router.core.elsewhere import taken
 from vaxel_router.core.limits import REJECTIONS_MAX, REJECTIONS_NEAREST
 from vaxel_router.core.matching import (
     NEARNESS,
@@ -41,7 +42,12 @@ def used(pool: Pool, agent: Agent, channel: str) -> tuple[int, int]:
 
 
 def hands(pool: Pool, agent: Agent) -> list[tuple[str, int]]:
-    """(channel, cost) of each work and offer that an agent has."""
+    """(channel, cost) of each work and offer that an agent has, here and elsewhere."""
+    return [*own_hands(pool, agent), *taken(agent.elsewhere)]
+
+
+def own_hands(pool: Pool, agent: Agent) -> list[tuple[str, int]]:
+    """The same of ours alone."""
     found = [(pool.works[work_id].channel, pool.works[work_id].cost) for work_id in agent.works]
     offers = (pool.offers[offer_id] for offer_id in agent.offers)
     return found + [(offer.channel, offer.cost) for offer in offers]

@@ -24,6 +24,7 @@ from vaxel_router.core import (
     suspending,
     switches,
     timers,
+    tools,
 )
 from vaxel_router.core.apply import UNREMEMBERED, finish_batch, is_kept, remember
 from vaxel_router.core.authority import check
@@ -57,6 +58,7 @@ HANDLERS: dict[str, Handler] = {
     "case.suspend": suspending.suspend,
     "case.resume": suspending.resume,
     "agent.presence": presence.presence,
+    "agent.elsewhere": tools.elsewhere,
     "roster.set": roster.set_roster,
     "policy.publish": roster.publish_policy,
     "switch.set": switches.set_switch,

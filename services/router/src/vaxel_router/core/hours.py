@@ -7,57 +7,11 @@ opening and each closing; what it comes to is a ``switch.changed`` of the switch
 
 from __future__ import annotations
 
-from datetime import date
-from typing import NamedTuple
-
-from vaxel_router.core.policy import Opening, Policy, Queue
+from vaxel_router.core.opening import Hours, calendar_of, hours_at
+from vaxel_router.core.policy import Policy, Queue
 from vaxel_router.core.step import Step
 from vaxel_router.core.written.queues import HOURS, OPEN, OUTSIDE, key_of
 from vaxel_shared.calendars.calendar import BusinessCalendar
-from vaxel_shared.calendars.zones import zone
-
-LOOK_MS = 400 * 86_400_000
-"""Where hours don't change for longer than a year, they are looked at again then."""
-
-
-class Hours(NamedTuple):
-    """Whether a queue is open, and when that changes (or is to be looked at again)."""
-
-    is_open: bool
-    until_ms: int
-
-
-def calendar_of(opening: Opening) -> BusinessCalendar:
-    """The hours of a policy as a calendar."""
-    return BusinessCalendar(
-        name="hours",
-        zone=zone(opening.zone),
-        week=[tuple((start, end) for start, end in day) for day in opening.week],
-        dates={
-            date.fromisoformat(day): tuple((start, end) for start, end in hours)
-            for day, hours in opening.dates.items()
-        },
-    )
-
-
-def hours_at(calendar: BusinessCalendar, now_ms: int) -> Hours:
-    """How it stands at an instant. Hours that meet at midnight are one stretch."""
-    is_open, edge_ms = False, None
-    for day in calendar.days(now_ms, patient=True):
-        if day.start_ms > now_ms + LOOK_MS:
-            break
-        for start_ms, end_ms in day.open:
-            if end_ms <= now_ms:
-                continue
-            if edge_ms is None and start_ms > now_ms:
-                return Hours(False, start_ms)
-            if edge_ms is not None and start_ms > edge_ms:
-                return Hours(True, edge_ms)
-            is_open, edge_ms = True, end_ms
-        if edge_ms is not None and edge_ms < day.end_ms:
-            return Hours(True, edge_ms)
-    return Hours(is_open, now_ms + LOOK_MS)
-
 
 _calendars: dict[tuple[str, str], BusinessCalendar] = {}
 CALENDARS_MAX = 1_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from vaxel_router.core.eligibility import hands, reject, used
+from vaxel_router.core.eligibility import own_hands, reject, used
 from vaxel_router.core.state import Agent, Pool, World, is_matched, profile_of
 from vaxel_router.core.written.queues import window_timer
 
@@ -26,9 +26,10 @@ def capacity_never_exceeded(_world: World, pool: Pool, overridden: frozenset[str
     """Offers included, nobody holds more than allowed, unless a supervisor or roster said so."""
     wrong = []
     for agent in pool.agents.values():
+        mine = own_hands(pool, agent)
         for channel, (_cost, most) in agent.channels.items():
-            _, count = used(pool, agent, channel)
-            over = count > most or _at_once(pool, agent) > agent.capacity
+            count = sum(one == channel for one, _ in mine)
+            over = count > most or _at_once(agent, mine) > agent.capacity
             if agent.id not in overridden and over:
                 wrong.append(agent.id)
         shown = len(agent.offers)
@@ -37,9 +38,8 @@ def capacity_never_exceeded(_world: World, pool: Pool, overridden: frozenset[str
     return wrong
 
 
-def _at_once(pool: Pool, agent: Agent) -> int:
+def _at_once(agent: Agent, mine: list[tuple[str, int]]) -> int:
     """What somebody has in hand and not put aside for anything else in hand."""
-    mine = hands(pool, agent)
     busy = {channel for channel, _ in mine}
     return sum(cost for channel, cost in mine if busy.isdisjoint(agent.yields.get(channel, ())))
 
@@ -76,6 +76,7 @@ def _times(agent: Agent) -> list[tuple[str, int | None]]:
         ("rest", agent.rest_ms),
         ("occupied", agent.occupied_ms),
         ("share", agent.recent[0] + agent.share[1] if agent.share and counts else None),
+        ("elsewhere", min((said.until_ms for said in agent.elsewhere.values()), default=None)),
     ]
 
 

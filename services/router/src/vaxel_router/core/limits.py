@@ -107,6 +107,18 @@ SWITCH_MS_MAX = 31 * 86_400_000
 SUSPEND_MS_MAX = 366 * 86_400_000
 """The longest that work is suspended, or begins in the future."""
 
+ELSEWHERE_MS_MAX = 86_400_000
+"""The longest that what a tool says of an agent counts without being said again."""
+
+ELSEWHERE_MAX = 100
+"""Works of one channel that an agent may have elsewhere: each stands in the matcher."""
+
+SOURCES_MAX = 10
+"""Tools that may speak of one agent at a time."""
+
+DRIFT_MAX = 50
+"""Differences that are told at once: what is left is told when the tool speaks again."""
+
 HANDLERS_MAX = 50
 """Who had a complaint, and is kept from its next stage: more than ever have one."""
 

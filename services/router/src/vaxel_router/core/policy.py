@@ -6,15 +6,15 @@ The shape is :class:`vaxel_shared.config.routing.Pool`; a test holds both togeth
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from datetime import date
 from functools import cached_property
 from typing import TypeVar
 
 import msgspec
 
-from vaxel_router.core.limits import BROADCAST_MAX, DAY_MS, STAGES_MAX, TIERS_MAX, WINDOW_MS_MAX
+from vaxel_router.core.limits import BROADCAST_MAX, STAGES_MAX, TIERS_MAX, WINDOW_MS_MAX
+from vaxel_router.core.opening import Opening, calendar_of, check_opening, due_ms
 from vaxel_router.core.wants import CHOICES, NOTHING, Wants, greatest, least
-from vaxel_shared.calendars.zones import zone
+from vaxel_shared.calendars.calendar import BusinessCalendar
 from vaxel_shared.needs import parse, together
 
 
@@ -58,14 +58,6 @@ class QueueLimit(msgspec.Struct, frozen=True):
     waiting: int
     to: str | None = None
     refuse: bool = False
-
-
-class Opening(msgspec.Struct, frozen=True):
-    """Hours of the week, Monday first, and of single dates: ms of the wall clock since 00:00."""
-
-    zone: str
-    week: list[list[tuple[int, int]]]
-    dates: dict[str, list[tuple[int, int]]] = msgspec.field(default_factory=dict)
 
 
 class QueueHours(msgspec.Struct, frozen=True):
@@ -220,6 +212,7 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
     wrap_up_ms: int = 0
     offer: OfferPolicy = msgspec.field(default_factory=OfferPolicy)
     lease_ms: dict[str, int] = msgspec.field(default_factory=dict)
+    lease_hours: dict[str, str] = msgspec.field(default_factory=dict)
     bounce_limit: int = 0
     presence: PresencePolicy = msgspec.field(default_factory=PresencePolicy)
     calendars: dict[str, Opening] = msgspec.field(default_factory=dict)
@@ -240,6 +233,19 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def _by_name(self) -> dict[str, Queue]:
         return {queue.name: queue for queue in reversed(self.queues)}
+
+    def lease_end_ms(self, channel: str, from_ms: int) -> int | None:
+        """When a lease of a channel that begins now is over; None: it has none."""
+        lease_ms, name = self.lease_ms.get(channel), self.lease_hours.get(channel)
+        if not lease_ms:
+            return None
+        if name is None:
+            return from_ms + lease_ms
+        return due_ms(self._lease_calendars[name], from_ms, lease_ms)
+
+    @cached_property
+    def _lease_calendars(self) -> dict[str, BusinessCalendar]:
+        return {name: calendar_of(self.calendars[name]) for name in self.lease_hours.values()}
 
     @property
     def stages(self) -> list[str]:
@@ -310,6 +316,8 @@ def decode(blob: bytes) -> Policy:
     if policy.match is not None and not 0 < policy.match.window_ms <= WINDOW_MS_MAX:
         raise msgspec.ValidationError("a window is longer than 0, and no longer than its limit")
     _check_agents(policy)
+    if not policy.calendars.keys() >= {*policy.lease_hours.values()}:
+        raise msgspec.ValidationError("a lease goes by a calendar of the policy")
     for queue in policy.queues:
         _check_queue(queue)
     return policy
@@ -338,26 +346,10 @@ def _check_queue(queue: Queue) -> None:
         _check_needs(text)
 
 
-def _check_opening(name: str, opening: Opening) -> None:
-    try:
-        zone(opening.zone)
-        for day in opening.dates:
-            date.fromisoformat(day)
-    except ValueError as error:
-        raise msgspec.ValidationError(f"the calendar {name}: {error}") from error
-    days = [*opening.week, *opening.dates.values()]
-    right = all(0 <= start < end <= DAY_MS for hours in days for start, end in hours)
-    if len(opening.week) != WEEK_DAYS or not right:
-        raise msgspec.ValidationError(f"the calendar {name} has no hours of seven days")
-
-
-WEEK_DAYS = 7
-
-
 def _check_agents(policy: Policy) -> None:
     """What the policy says of agents' presence and shifts."""
     for name, opening in policy.calendars.items():
-        _check_opening(name, opening)
+        check_opening(name, opening)
     for name, meant in policy.presence.names.items():
         if meant.presence not in PRESENCES or meant.mode not in MODES:
             raise msgspec.ValidationError(f"the presence {name} means no presence")

@@ -7,8 +7,7 @@ out as one who is full is: customers of the agent's own go on waiting.
 
 from __future__ import annotations
 
-from vaxel_router.core.hours import calendar_of, hours_at
-from vaxel_router.core.policy import Opening
+from vaxel_router.core.opening import Opening, calendar_of, hours_at
 from vaxel_router.core.presence import give_back
 from vaxel_router.core.queueing import match_agent
 from vaxel_router.core.state import Agent, Work

@@ -12,9 +12,11 @@ from collections.abc import Collection
 
 import msgspec
 
+from vaxel_router.core.elsewhere import Elsewhere, taken
 from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
 from vaxel_router.core.matching import Asks, Matcher, Profile
 from vaxel_router.core.memory import Memory, joined
+from vaxel_router.core.of_queues import Pace, Shut, Switch
 from vaxel_router.core.ties import Handed, Origin, Parent
 from vaxel_router.core.timetable import Timetable
 from vaxel_router.core.wants import Wants, extra_of
@@ -82,6 +84,8 @@ class Agent(msgspec.Struct, gc=False, omit_defaults=True):
     """When that changes."""
     queue_order: list[str] = []
     """Queues whose work the agent takes before that of others, the first of them first."""
+    elsewhere: dict[str, Elsewhere] = {}
+    """What the agent has in hand that isn't ours, by whoever says so."""
 
     @property
     def standing(self) -> str:
@@ -165,28 +169,6 @@ class Case(msgspec.Struct, gc=False, omit_defaults=True):
         """Who had it; as long as it is no complaint, only who had it last is known."""
         last = [self.last_agent] if self.last_agent is not None else []
         return self.handlers if self.stage else last
-
-
-class Switch(msgspec.Struct, gc=False):
-    """What somebody turned on, until when; ``value`` is the queue that a diversion leads to."""
-
-    until_ms: int
-    reason: str
-    value: str | None = None
-
-
-class Shut(msgspec.Struct, gc=False):
-    """A queue that takes nobody's time: since when, and until when as far as is known."""
-
-    since_ms: int
-    until_ms: int
-
-
-class Pace(msgspec.Struct, gc=False):
-    """How quickly a queue is served: when work was last taken from it, and the last gaps."""
-
-    last_ms: int
-    gaps_ms: list[int] = []
 
 
 class Work(msgspec.Struct, gc=False, omit_defaults=True):
@@ -494,6 +476,8 @@ def _matcher(pool: Pool, now_ms: int) -> Matcher:
         for offer_id in agent.offers:
             offer = pool.offers[offer_id]
             matcher.hold(agent.id, offer.channel, offer.cost)
+        for channel, cost in taken(agent.elsewhere):
+            matcher.hold(agent.id, channel, cost)
     for work in pool.works.values():
         if work.state == "queued":
             put(matcher, pool, work, now_ms)

@@ -204,8 +204,7 @@ class Step:
         policy = self.policy
         if policy is None or (policy.bounce_limit and work.bounces > policy.bounce_limit):
             return None
-        lease_ms = policy.lease_ms.get(work.channel)
-        return self.person_ms + lease_ms if lease_ms else None
+        return policy.lease_end_ms(work.channel, self.person_ms)
 
     def case(self, command: wire.Command) -> Case:
         """The case that a command speaks of. Raises Refused."""

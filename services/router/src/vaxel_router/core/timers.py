@@ -13,6 +13,7 @@ from vaxel_router.core import (
     shifts,
     suspending,
     switches,
+    tools,
 )
 from vaxel_router.core.queueing import match_work, stay
 from vaxel_router.core.step import Step
@@ -48,6 +49,7 @@ KINDS: dict[str, Callable[[Step, str], None]] = {
     "shift": lambda step, name: shifts.turn(step, step.pool.agents[name]),
     "share": lambda step, name: shifts.share_renewed(step, step.pool.agents[name]),
     "occupied": lambda step, name: shifts.occupied(step, step.pool.agents[name]),
+    "elsewhere": lambda step, name: tools.unsaid(step, step.pool.agents[name]),
     "rest": lambda step, name: shifts.rested(step, step.pool.agents[name]),
     "lease": lambda step, name: leases.lapse(step, step.pool.works[name]),
     "resume": lambda step, name: suspending.wake(step, step.pool.works[name], "until"),

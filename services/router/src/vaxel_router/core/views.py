@@ -138,6 +138,13 @@ def agents(world: World) -> list[dict[str, Any]]:
             "offers": list(agent.offers),
             "works": list(agent.works),
             "aside": aside(pool, agent),
+            "elsewhere": {
+                source: {
+                    "works": {channel: count for channel, (count, _) in said.works.items()},
+                    "until_ms": said.until_ms,
+                }
+                for source, said in sorted(agent.elsewhere.items())
+            },
         }
         for pool in world.state.pools.values()
         for _, agent in sorted(pool.agents.items())

@@ -9,7 +9,7 @@ grows. With fewer than three gaps there is none. Whole milliseconds, rounded dow
 
 from __future__ import annotations
 
-from vaxel_router.core.state import Pace
+from vaxel_router.core.of_queues import Pace
 
 GAPS_KEPT = 20
 """The last gaps of a queue: enough for a mean, few enough to follow a change of shift."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vaxel_router.core import occupancy
+from vaxel_router.core.elsewhere import Elsewhere, taken
 from vaxel_router.core.state import Agent, Pool, World, profile_of
 from vaxel_router.core.written.common import MORE_WAITS, Handler, Place
 from vaxel_shared.contracts.wire import Decision
@@ -75,6 +76,8 @@ def _agent_changed(world: World, pool: Pool, decision: Decision, _place: Place) 
     if profile is not None:
         brings = profile_of(agent, pool.named)
         matcher.join(agent.id, brings, presence=agent.standing, idle=agent.idle_since_ms)
+    if "elsewhere" in data:
+        _elsewhere(world, pool, agent, decision)
     matcher.stop(agent.id, agent.stop)
     if presence is not None or closed is not None or "on_shift" in data:
         matcher.set_presence(
@@ -164,6 +167,26 @@ def _be(world: World, pool: Pool, agent: Agent, decision: Decision) -> None:
         _set(world, pool, agent, "give", None)
 
 
+def _elsewhere(world: World, pool: Pool, agent: Agent, decision: Decision) -> None:
+    """What a tool says takes the place of what it said before; nothing: it is forgotten."""
+    matcher, said = world.matchers[pool.name], decision.data["elsewhere"]
+    for channel, cost in taken(agent.elsewhere):
+        matcher.free(agent.id, channel, cost)
+    rest = {source: one for source, one in agent.elsewhere.items() if source != said["source"]}
+    if said["works"] or said.get("missing") or said.get("lingering"):
+        rest[said["source"]] = Elsewhere(
+            said["until_ms"],
+            {channel: (count, cost) for channel, (count, cost) in said["works"].items()},
+            list(said.get("missing", [])),
+            list(said.get("lingering", [])),
+        )
+    agent.elsewhere = rest
+    for channel, cost in taken(agent.elsewhere):
+        matcher.hold(agent.id, channel, cost)
+    ends = [one.until_ms for one in agent.elsewhere.values()]
+    _set(world, pool, agent, "elsewhere", min(ends, default=None))
+
+
 def _go_on_later(world: World, pool: Pool, agent: Agent, decision: Decision) -> None:
     """A full record cut something short: it goes on at once in the next."""
     reason = decision.data.get("reason")
@@ -186,7 +209,8 @@ def _set(world: World, pool: Pool, agent: Agent, kind: str, due_ms: int | None) 
 GIVES_MORE, GIVING = "gives_more", "giving_back"
 """Reasons of an ``agent.changed``: a full record cut short what is taken from somebody who is gone;
 the next goes on with it."""
-TIMERS = ("back", "match", "grace", "give", "open", "shift", "share", "rest", "occupied")
+TIMERS = ("back", "match", "grace", "give", "open", "shift", "share", "rest", "occupied",
+          "elsewhere")  # fmt: skip
 """Kinds of an agent's timers."""
 AUTHORITY = "authority"
 """The skill whose level is the amount that an agent may grant."""

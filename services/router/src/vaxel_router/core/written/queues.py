@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from vaxel_router.core.state import Pool, Shut, Switch, World, put
+from vaxel_router.core.of_queues import Shut, Switch
+from vaxel_router.core.state import Pool, World, put
 from vaxel_router.core.written.common import Handler, Place, arm_step
 from vaxel_shared.contracts.wire import Decision
 
