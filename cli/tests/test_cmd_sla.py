@@ -190,7 +190,9 @@ def test_calendars_of_queues_shifts_and_leases_are_used(tmp_path, capsys):
     changes = [("skills: {billing: 3}", hours), ("letter: S", lease)]
     folder = deployment(tmp_path / "config", {"routing": changes})
     week = "zone: UTC, hours: {mon: ['08:00-12:00']}"
-    names = "\n".join(f"  - {{name: {name}, {week}}}" for name in ("all", "counter", "desk", "idle"))
+    names = "\n".join(
+        f"  - {{name: {name}, {week}}}" for name in ("all", "counter", "desk", "idle")
+    )
     policies = "policies:\n  - {name: one, calendar: all, resolution: 2d}\n"
     (folder / "sla.yaml").write_text(f"calendars:\n{names}\n{policies}")
     run(["sla", "lint", "--policy", str(folder / "sla.yaml"), "--json"])

@@ -268,9 +268,10 @@ class Check:
         data = decision.get("data", {})
         verdict.decisions += 1
         self.causes.add(decision["cause"])
-        if kind in SENT:
+        unasked = kind == "work.assigned" and data.get("via") != "accept"
+        if kind in SENT or unasked:
             self.effects[str(uuid5(NAMESPACE, f"message\x1f{effect}"))] = effect
-            self.outgoing[effect] = data.get("channel", "email")
+            self.outgoing[effect] = "email" if unasked else data.get("channel", "email")
         if kind == "case.replied":
             self.answers.add(effect)
         elif kind == "effect.reported":

@@ -32,7 +32,7 @@ from vaxel_delivery.shell.hooks import HookSender
 from vaxel_shared.channels.platform import Request
 from vaxel_shared.channels.standard import verify
 from vaxel_shared.connectors.webhook import Post
-from vaxel_shared.ids import effect_id
+from vaxel_shared.ids import effect_id, event_id
 
 SECRETS = ["whsec_" + base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2)]
 EXPIRES_MS = 4_000_000_000_000
@@ -109,8 +109,8 @@ def configure(box, text):
     box.files.refresh()
 
 
-def assigned(agent_id="anna"):
-    data = {"via": "accept", "channel": "email", "cost": 1}
+def assigned(agent_id="anna", via="accept"):
+    data = {"via": via, "channel": "email", "cost": 1}
     return decision("work.assigned", data, agent_id=agent_id, work_id=f"{CASE}.1")
 
 
@@ -161,6 +161,43 @@ async def test_a_case_is_told_in_the_order_of_the_log_though_the_tool_stumbles(b
     assert {said["data"]["agent"]["id"] for said in done} == {"anna"}
     told = [(kind, state) for kind, state, _ in box.topics.results]
     assert told == [("ended", "sent"), ("assigned", "sent"), ("ended", "sent")]
+
+
+@pytest.mark.parametrize(
+    ("via", "extra", "mails", "posts"),
+    [
+        ("auto", ", agents: [bertil]", 1, 0),
+        ("override", ", events: [offer]", 1, 0),
+        ("auto", ", offers_by_mail_too: true", 1, 1),
+        ("override", "", 0, 1),
+        ("accept", "", 0, 1),
+        ("accept", ", agents: [bertil]", 0, 0),
+    ],
+)
+async def test_work_that_nobody_was_asked_about_is_told_by_mail_where_no_tool_hears_of_it(
+    box, tool, via, extra, mails, posts
+):
+    configure(box, hooks_yaml(tool.url, extra))
+    seq = await box.decide(assigned(via=via))
+    await box.work(rounds=3)
+    assert (len(box.relay.mails), len(tool.got)) == (mails, posts)
+    for mail in box.relay.mails:
+        assert mail.envelope_to == "anna@desk.example"
+        assert NUMBER in mail.subject
+        effect = effect_id(LOG_ID, 0, seq, 0)
+        assert mail.message_id.partition("@")[0] == event_id("message", effect)
+    told = [(kind, state) for kind, state, _ in box.topics.results]
+    assert told == [("assigned", "sent")] * (mails + posts)
+
+
+async def test_nobody_is_written_to_about_a_case_that_is_over_or_without_an_address(box, tool):
+    configure(box, "mail: {relay: {host: 127.0.0.1, port: 2526, tls: none}}\n")
+    await box.decide(assigned(agent_id="bertil", via="auto"))
+    await box.work(rounds=3)
+    await box.decide(assigned(via="auto"), decision("case.closed", {"reason": "done"}))
+    await box.work(rounds=3)
+    assert box.relay.mails == []
+    assert box.topics.results == [("assigned", "failed", "no_address")]
 
 
 def drifted(drift, source="desk", **where):

@@ -19,7 +19,9 @@ from vaxel_delivery.core.mails import (
     OfferFacts,
     Sender,
     Thread,
+    ToAgent,
     acknowledgement,
+    assigned,
     offer,
     reply,
     span,
@@ -330,14 +332,31 @@ FACTS = OfferFacts(
 )  # fmt: skip
 
 
+def to_anna(words):
+    return ToAgent(
+        effect_id="e", sender=Sender("support@vaxel.example", "S"), to="anna@desk.example",
+        to_name="Anna", words=words, now_ms=NOW_MS,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("via", ["auto", "override"])
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_an_assignment_says_what_and_how_it_came_and_asks_nothing(language, via):
+    words = LANGUAGES[language]
+    built = assigned(to_anna(words), FACTS, via)
+    joined = unflowed(read(built).get_content().replace("\r\n", "\n"))
+    how = words.assigned_override if via == "override" else words.assigned_auto
+    for part in (how, NUMBER, "billing", "1 h 5 min", "> Hei\n> lasku", words.do_not_answer):
+        assert part in joined
+    assert "http" not in joined
+    assert NUMBER in read(built)["Subject"]
+    assert read(built)["Auto-Submitted"] == "auto-generated"
+
+
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_an_offer_says_what_and_why_and_where_to_answer(language):
     words = LANGUAGES[language]
-    built = offer(
-        effect_id="e", facts=FACTS, sender=Sender("support@vaxel.example", "S"),
-        to="anna@desk.example", to_name="Anna", link="https://d.example/offers/v1.x.y", words=words,
-        now_ms=NOW_MS,
-    )  # fmt: skip
+    built = offer(to_anna(words), FACTS, "https://d.example/offers/v1.x.y")
     text = read(built).get_content()
     joined = unflowed(text.replace("\r\n", "\n"))
     for part in (NUMBER, "billing", "fi", "1 h 5 min", "Lasku", "> Hei\n> lasku", "10 min",

@@ -1,4 +1,4 @@
-"""The three mails that delivery writes: an answer, an acknowledgement, an offer.
+"""The mails that delivery writes: an answer, an acknowledgement, an offer, an assignment.
 
 Pure: everything is handed in, the instant included, so that a repeat is the same mail. Raises
 :class:`.addresses.BadAddress` where an address must not be used. Sources: RFC 3834 section 3
@@ -51,21 +51,27 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OfferFacts:
-    """What an offer's mail and page say. No other customer's data, no other agent's."""
+class CaseFacts:
+    """What an agent is told of a case. No other customer's data, no other agent's."""
 
     number: str
     queue: str
     language: str | None
     priority: int | None
     since_ms: int | None
-    made_ms: int
-    expires_ms: int
     subject: str
     first_lines: str
-    explain: dict[str, Any]
     known: bool = True
     """Whether the interaction behind it has been read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferFacts(CaseFacts):
+    """What an offer's mail and page say."""
+
+    made_ms: int
+    expires_ms: int
+    explain: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,39 +126,56 @@ def _answer(thread: Thread, text: str, *, automatic: bool) -> Mail:
     )
 
 
-def offer(
-    *,
-    effect_id: str,
-    facts: OfferFacts,
-    sender: Sender,
-    to: str,
-    to_name: str,
-    link: str,
-    words: Texts,
-    now_ms: int,
-) -> Mail:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToAgent:
+    """A mail to an agent: by which effect, from which account, to whom, in which words, when."""
+
+    effect_id: str
+    sender: Sender
+    to: str
+    to_name: str
+    words: Texts
+    now_ms: int
+
+
+def offer(to_agent: ToAgent, facts: OfferFacts, link: str) -> Mail:
     """An offer to an agent, with the link that accepts or declines it."""
-    ours, theirs = address(sender.address), address(to)
+    words = to_agent.words
     titled = words.offer_subject.format(number=facts.number, queue=facts.queue)
-    own_id = message_id(effect_id, domain_of(ours))
+    return _to_agent(to_agent, titled, offer_text(facts, words, to_agent.now_ms, link))
+
+
+def assigned(to_agent: ToAgent, facts: CaseFacts, via: str) -> Mail:
+    """That a case is an agent's who was never asked: by itself, or by a supervisor."""
+    words = to_agent.words
+    titled = words.assigned_subject.format(number=facts.number, queue=facts.queue)
+    parts = [
+        words.assigned_override if via == "override" else words.assigned_auto,
+        _rows(facts, words, to_agent.now_ms),
+        _quoted(facts, words),
+        words.do_not_answer,
+    ]
+    return _to_agent(to_agent, titled, "\n\n".join(part for part in parts if part))
+
+
+def _to_agent(to_agent: ToAgent, titled: str, text: str) -> Mail:
+    ours, theirs = address(to_agent.sender.address), address(to_agent.to)
+    own_id = message_id(to_agent.effect_id, domain_of(ours))
     headers = [
-        ("From", mailbox(clean(sender.name, NAME_CHARS_MAX), ours)),
-        ("To", mailbox(clean(to_name, NAME_CHARS_MAX), theirs)),
-        *_head(titled, own_id, now_ms),
+        ("From", mailbox(clean(to_agent.sender.name, NAME_CHARS_MAX), ours)),
+        ("To", mailbox(clean(to_agent.to_name, NAME_CHARS_MAX), theirs)),
+        *_head(titled, own_id, to_agent.now_ms),
         *_automatic("auto-generated"),
     ]
-    text = offer_text(facts, words, now_ms, link)
     return Mail("", theirs, own_id, titled, text, None, (), render(headers, text))
 
 
 def offer_text(facts: OfferFacts, words: Texts, now_ms: int, link: str) -> str:
     """The body of an offer."""
-    rows = "\n".join(f"{label}: {value}" for label, value in offer_rows(facts, words, now_ms))
-    quoted = "\n".join(f"> {line}" for line in facts.first_lines.splitlines())
     parts = [
         words.offer_intro,
-        rows,
-        f"{words.first_lines}:\n{quoted}" if quoted else "",
+        _rows(facts, words, now_ms),
+        _quoted(facts, words),
         f"{words.why_you}: {why(facts.explain, words)}",
         until(facts, words),
         f"{words.open_link}\n{link}",
@@ -161,7 +184,16 @@ def offer_text(facts: OfferFacts, words: Texts, now_ms: int, link: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def offer_rows(facts: OfferFacts, words: Texts, now_ms: int) -> list[tuple[str, str]]:
+def _rows(facts: CaseFacts, words: Texts, now_ms: int) -> str:
+    return "\n".join(f"{label}: {value}" for label, value in offer_rows(facts, words, now_ms))
+
+
+def _quoted(facts: CaseFacts, words: Texts) -> str:
+    quoted = "\n".join(f"> {line}" for line in facts.first_lines.splitlines())
+    return f"{words.first_lines}:\n{quoted}" if quoted else ""
+
+
+def offer_rows(facts: CaseFacts, words: Texts, now_ms: int) -> list[tuple[str, str]]:
     """What is known of the case, as label and value."""
     waiting = "" if facts.since_ms is None else span(now_ms - facts.since_ms)
     rows = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -16,7 +16,6 @@ from vaxel_delivery.core.effects import HOOK, Effect, Kind, hook_lane, lane_of
 from vaxel_delivery.core.relays import relayed
 from vaxel_delivery.core.routes import MAIL_ONLY, Routes, to_customer
 from vaxel_shared import ids
-from vaxel_shared.config.connectors import HookEvent
 from vaxel_shared.contracts import decisions as shapes
 from vaxel_shared.contracts import people
 from vaxel_shared.contracts.wire import Batch, Decision
@@ -234,26 +233,16 @@ def _carried(effect: Effect, carrier: str) -> Effect:
 
 
 def _told(
-    place: Place,
-    index: int,
-    decision: Decision,
-    kind: Kind,
-    *,
-    only: str | None = None,
-    **said: Any,
-) -> Iterator[Change]:
-    """``assigned`` or ``ended`` for every tool that hears of it, or ``only`` one.
-
-    Of work that nobody had, none does.
-    """
-    if decision.agent_id is None:
-        return
+    place: Place, index: int, decision: Decision, kind: Kind, carriers: list[str], **said: Any
+) -> list[Change]:
+    """``assigned`` or ``ended`` by each of these carriers."""
+    case_id = _id(decision.case_id)
     effect = Effect(
         effect_id=_effect_id(place, index),
         kind=kind,
         pool=decision.pool,
-        case_id=_id(decision.case_id),
-        lane="",
+        case_id=case_id,
+        lane=lane_of("offer", case_id, _id(decision.agent_id)),
         made_ms=decision.at_ms,
         agent_id=decision.agent_id,
         data={
@@ -265,30 +254,38 @@ def _told(
             **said,
         },
     )
-    event: HookEvent = "assigned" if kind == "assigned" else "ended"
-    for carrier in place.routes.of_event(event, decision.pool, decision.agent_id):
-        if only is None or carrier == f"{HOOK}{only}":
-            yield _effect(place, index, _carried(effect, carrier))
+    return [_effect(place, index, _carried(effect, carrier)) for carrier in carriers]
 
 
 def _work_assigned(place: Place, index: int, decision: Decision) -> list[Change]:
-    shapes.WorkAssigned.model_validate(decision.data)
-    return list(_told(place, index, decision, "assigned"))
+    via = shapes.WorkAssigned.model_validate(decision.data).via
+    is_news, agent_id = via != "accept", _id(decision.agent_id)
+    carriers = place.routes.of_assigned(decision.pool, agent_id, is_news=is_news)
+    return _told(place, index, decision, "assigned", carriers, via=via)
 
 
 def _work_ended(place: Place, index: int, decision: Decision) -> list[Change]:
     shapes.Reason.model_validate(decision.data)
-    return list(_told(place, index, decision, "ended"))
+    return _over(place, index, decision)
+
+
+def _over(place: Place, index: int, decision: Decision) -> list[Change]:
+    """Nobody hears of the end of work that nobody had."""
+    if decision.agent_id is None:
+        return []
+    carriers = place.routes.of_event("ended", decision.pool, decision.agent_id)
+    return _told(place, index, decision, "ended", carriers)
 
 
 def _drifted(place: Place, index: int, decision: Decision) -> list[Change]:
     """The tool that differs is told again what holds, if it hears of such things."""
     data = people.ToolDrifted.model_validate(decision.data)
-    if data.drift == "missing":
-        news = _told(place, index, decision, "assigned", only=data.source, token=data.token)
-    else:
-        news = _told(place, index, decision, "ended", only=data.source, reason="not_yours")
-    return list(news)
+    kind: Literal["assigned", "ended"] = "assigned" if data.drift == "missing" else "ended"
+    told = place.routes.of_event(kind, decision.pool, _id(decision.agent_id))
+    carriers = [carrier for carrier in told if carrier == f"{HOOK}{data.source}"]
+    if kind == "assigned":
+        return _told(place, index, decision, kind, carriers, token=data.token)
+    return _told(place, index, decision, kind, carriers, reason="not_yours")
 
 
 def _own_reasons(explain: shapes.Explain) -> dict[str, Any]:
@@ -304,7 +301,7 @@ def _own_reasons(explain: shapes.Explain) -> dict[str, Any]:
 def _offer_ended(place: Place, index: int, decision: Decision) -> list[Change]:
     data = shapes.OfferEnded.model_validate(decision.data)
     closed = OfferClosed(_id(decision.offer_id), data.outcome, decision.at_ms)
-    return [closed, *_told(place, index, decision, "ended")]
+    return [closed, *_over(place, index, decision)]
 
 
 def _replied(place: Place, index: int, decision: Decision) -> list[Change]:

@@ -21,13 +21,20 @@ class Routes:
 
     def of_offer(self, pool: str, agent_id: str) -> list[str]:
         """The carriers of an offer: a tool that hears of offers takes the place of mail."""
-        hooks = self._told("offer", pool, agent_id)
-        by_mail = not hooks or any(hook.offers_by_mail_too for hook in hooks)
-        return [*([MAIL] if by_mail else []), *(f"{HOOK}{hook.name}" for hook in hooks)]
+        return self._or_by_mail(self._told("offer", pool, agent_id))
+
+    def of_assigned(self, pool: str, agent_id: str, *, is_news: bool) -> list[str]:
+        """The same of an assignment; by mail only where it is news: the agent accepted no offer."""
+        hooks = self._told("assigned", pool, agent_id)
+        return self._or_by_mail(hooks) if is_news else [f"{HOOK}{hook.name}" for hook in hooks]
 
     def of_event(self, event: HookEvent, pool: str, agent_id: str) -> list[str]:
         """The carriers of what only tools hear of."""
         return [f"{HOOK}{hook.name}" for hook in self._told(event, pool, agent_id)]
+
+    def _or_by_mail(self, hooks: list[Webhook]) -> list[str]:
+        by_mail = not hooks or any(hook.offers_by_mail_too for hook in hooks)
+        return [*([MAIL] if by_mail else []), *(f"{HOOK}{hook.name}" for hook in hooks)]
 
     def _told(self, event: HookEvent, pool: str, agent_id: str) -> list[Webhook]:
         return [

@@ -14,7 +14,7 @@ from typing import Any
 from vaxel_delivery.config import Files
 from vaxel_delivery.core.effects import GIVE_UP_MS, Effect
 from vaxel_delivery.core.links import PURPOSE, Link
-from vaxel_delivery.core.mails import OfferFacts
+from vaxel_delivery.core.mails import CaseFacts, OfferFacts
 from vaxel_delivery.shell.store import Store
 from vaxel_shared.blobs import BlobStore, sha256_of
 from vaxel_shared.contracts.decisions import CaseReplied
@@ -76,20 +76,37 @@ class Lookups:
         if offer is None:
             return None
         case = await self.store.case(offer["case_id"]) or {}
-        kept = await self.store.kept(case.get("contact_id"))
         return OfferFacts(
-            number=offer["number"],
-            queue=offer["queue"],
-            language=case.get("language"),
-            priority=case.get("priority"),
-            since_ms=case.get("since_ms"),
+            **await self._of_case({**case, "number": offer["number"], "queue": offer["queue"]}),
             made_ms=offer["made_ms"],
             expires_ms=offer["expires_ms"],
-            subject=kept.subject if kept else "",
-            first_lines=kept.first_lines if kept else "",
-            known=kept is not None,
             explain=offer["explain"],
         )
+
+    async def case_facts(self, effect: Effect, now_ms: int) -> CaseFacts | Missing | Withheld:
+        """What the agent who has a case is told of it, as long as it isn't over."""
+        case = await self.store.case(effect.case_id)
+        if case is None or not case.get("number"):
+            return Withheld("case_unknown")
+        if case.get("closed"):
+            return Withheld("case_closed", dropped=True)
+        facts = CaseFacts(**await self._of_case(case))
+        if not facts.known and _young(effect, now_ms):
+            return Missing("contact_unknown", OFFER_CONTACT_MS_MAX + 1)
+        return facts
+
+    async def _of_case(self, case: Mapping[str, Any]) -> dict[str, Any]:
+        kept = await self.store.kept(case.get("contact_id"))
+        return {
+            "number": case["number"],
+            "queue": case.get("queue") or "",
+            "language": case.get("language"),
+            "priority": case.get("priority"),
+            "since_ms": case.get("since_ms"),
+            "subject": kept.subject if kept else "",
+            "first_lines": kept.first_lines if kept else "",
+            "known": kept is not None,
+        }
 
     async def open_offer(self, effect: Effect, now_ms: int) -> OpenOffer | Missing | Withheld:
         """The offer of an effect, as long as somebody could accept it."""

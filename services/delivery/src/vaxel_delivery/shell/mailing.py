@@ -12,7 +12,7 @@ from vaxel_delivery.core.addresses import bare
 from vaxel_delivery.core.automatic import suppressed_by_message
 from vaxel_delivery.core.effects import Effect
 from vaxel_delivery.core.kept import Kept
-from vaxel_delivery.core.mails import Mail, Sender, Thread
+from vaxel_delivery.core.mails import CaseFacts, Mail, Sender, Thread, ToAgent
 from vaxel_delivery.core.texts import texts
 from vaxel_delivery.shell.lookups import Lookups, Missing, OpenOffer, Person, Withheld
 from vaxel_delivery.shell.outbox import AutomaticTo
@@ -72,6 +72,22 @@ class Mailing:
         offer = await self.lookups.open_offer(effect, now_ms)
         if not isinstance(offer, OpenOffer):
             return offer
+        to_agent = await self._to_agent(effect, now_ms)
+        if not isinstance(to_agent, ToAgent):
+            return to_agent
+        return Ready(mails.offer(to_agent, offer.facts, offer.link))
+
+    async def assigned(self, effect: Effect, now_ms: int) -> Prepared:
+        """Work that came to an agent without a question."""
+        facts = await self.lookups.case_facts(effect, now_ms)
+        if not isinstance(facts, CaseFacts):
+            return facts
+        to_agent = await self._to_agent(effect, now_ms)
+        if not isinstance(to_agent, ToAgent):
+            return to_agent
+        return Ready(mails.assigned(to_agent, facts, str(effect.data.get("via"))))
+
+    async def _to_agent(self, effect: Effect, now_ms: int) -> ToAgent | Missing | Withheld:
         person = await self.lookups.person(effect.pool, effect.agent_id)
         if not isinstance(person, Person):
             return person
@@ -80,17 +96,14 @@ class Mailing:
         sender = await self._sender_to_agents(effect)
         if sender is None:
             return Withheld("no_account")
-        mail = mails.offer(
+        return ToAgent(
             effect_id=effect.effect_id,
-            facts=offer.facts,
             sender=sender,
             to=person.address,
             to_name=person.name,
-            link=offer.link,
             words=texts(None, self.lookups.files().channels.default_language),
             now_ms=now_ms,
         )
-        return Ready(mail)
 
     def _thread(
         self, effect: Effect, kept: Kept, account_id: str, number: str | None, now_ms: int

@@ -46,6 +46,7 @@ class Preparer:
         self._posting = Posting(self.lookups)
         self._builds: dict[tuple[str, str], Build] = {
             (MAIL, "offer"): mailing.offer,
+            (MAIL, "assigned"): mailing.assigned,
             (MAIL, "reply"): mailing.reply,
             (MAIL, "notice"): mailing.notice,
             (LOG, "reply"): chatting.reply,

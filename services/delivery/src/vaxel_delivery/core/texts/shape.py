@@ -34,6 +34,12 @@ class Texts:
     why_you: str
     until: str
     """``{limit}``, ``{instant}``."""
+    assigned_subject: str
+    """``{number}``, ``{queue}``."""
+    assigned_auto: str
+    """Nobody is asked about such work."""
+    assigned_override: str
+    """A supervisor gave it."""
     open_link: str
     do_not_answer: str
 
