@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from policy_history import History
 from policy_kit import deployment
@@ -15,10 +15,10 @@ from whatif_history import drawn
 
 from vaxel_cli.main import run
 from vaxel_cli.policy.candidates import table
-from vaxel_cli.policy.forward import HORIZON_MS, Scene
+from vaxel_cli.policy.forward import HORIZON_MS, Scene, edges
 from vaxel_router.core import state as states
 from vaxel_router.core.engine import Batch
-from vaxel_router.core.state import State, World
+from vaxel_router.core.state import Agent, State, World
 from vaxel_shared import ids
 from vaxel_shared.ids import event_id
 
@@ -106,6 +106,8 @@ def test_work_that_goes_on_under_the_rules_it_came_under(tmp_path, capsys) -> No
 
 @settings(max_examples=6, deadline=None)
 @given(st.integers(0, 10**9))
+@example(197288043)  # a queue closes a moment before the one that its work goes to
+@example(311150634)  # barred for longer than is looked ahead
 def test_what_time_would_bring_is_what_the_engine_does(seed: int) -> None:
     """Alone in the pool, with everybody else barred: offered then, and not before."""
     history = drawn(seed, 80, 5)
@@ -119,20 +121,35 @@ def test_what_time_would_bring_is_what_the_engine_does(seed: int) -> None:
             scene = Scene(small, work, last.world.state.now_ms, timers, history.library)
             rows = {row["agent_id"]: row for row in table(scene)["table"]}
             for agent_id, row in rows.items():
-                if row["code"] is not None:
+                if row["code"] is not None and _is_alone(scene, pool.agents[agent_id]):
                     claim = by_time(row["if"])
                     found = truth(scene, agent_id)
                     assert (None if claim is None else claim[0]) == found, (row, work)
+
+
+def _is_alone(scene: Scene, agent: Agent) -> bool:
+    """Whether nothing but the agent and the work changes with the agent's own comings and goings.
+
+    Offers come back to their queues when a shift ends; and who is there decides where some go.
+    """
+    queues = scene.policy.queues if scene.policy is not None else []
+    skips = any(step.skip_if_unstaffed for queue in queues for step in queue.steps)
+    asks = any(
+        one.if_there is not None and one.if_there.staffed
+        for queue in queues
+        for one in queue.overflow
+    )
+    return not agent.offers and not ((skips or asks) and edges(scene, agent))
+
+
+AGENT_TIMERS = ("back", "open", "shift", "share", "rest", "occupied", "elsewhere")
 
 
 def truth(scene: Scene, agent_id: str) -> int | None:
     """When the engine shows the work to this agent, after how long."""
     name, work_id = scene.pool.name, scene.work.id
     own = [f"{kind}:{name}:{work_id}" for kind in ("step", "free", "owed")]
-    own += [
-        f"{kind}:{name}:{agent_id}"
-        for kind in ("back", "open", "shift", "share", "rest", "elsewhere")
-    ]
+    own += [f"{kind}:{name}:{agent_id}" for kind in AGENT_TIMERS]
     timers = {
         key: due
         for key, due in scene.timers.items()

@@ -126,6 +126,8 @@ def test_more_differences_than_are_told_at_once_wait_for_the_next_time(router: R
     ("data", "why"),
     [
         ({"channels": {"email": 101}}, "channels"),
+        ({"channels": {"email": 60, "chat": 41}}, "channels"),
+        ({"channels": {"email": 2, "chat": -1}}, "channels"),
         ({"channels": {"email": -1}}, "channels"),
         ({"source": ""}, "channels"),
         ({"until_ms": 1}, "until_ms"),

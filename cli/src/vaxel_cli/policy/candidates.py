@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from vaxel_cli.policy.forward import Later, Scene, as_at, course, edges
+from vaxel_cli.policy.forward import HORIZON_MS, Later, Scene, as_at, course, edges
 from vaxel_router.core.eligibility import choose, reject, scores
 from vaxel_router.core.state import Agent, Work
 
@@ -79,7 +79,8 @@ def what_ifs(scene: Scene, agent: Agent, later: list[Later]) -> list[dict[str, A
 
     Each ``would`` is ``offered`` (it would win) or ``eligible`` (another would still be before it);
     ``in_ms`` from the moment, ``changes`` of the agent. The work goes on as it does by itself,
-    through steps, closed hours and overflow; nothing else is taken to change meanwhile.
+    through steps, closed hours and overflow, for as long as :data:`HORIZON_MS`; nothing else is
+    taken to change meanwhile, nor who is there for the queues that ask for it.
     """
     found = []
     if (by_time := _by_time(scene, agent, later)) is not None:
@@ -102,22 +103,29 @@ def _by_time(scene: Scene, agent: Agent, later: list[Later]) -> dict[str, Any] |
     work = scene.work
     known = {work.barred.get(agent.id), work.prefer_until_ms, *edges(scene, agent)}
     known |= {one.at_ms for one in later}
-    for at_ms in sorted(one for one in known if one is not None and one > scene.now_ms):
-        then = [one for one in later if one.at_ms <= at_ms][-1]
+    end_ms = scene.now_ms + HORIZON_MS
+    for at_ms in sorted(one for one in known if one is not None and scene.now_ms < one <= end_ms):
         there, pool = as_at(scene, agent, at_ms), scene.pool
         if (first := pool.agents.get(work.prefer_agent or "")) is not None:
             # Whom it waits for may be gone by then.
             agents = {**pool.agents, first.id: as_at(scene, first, at_ms)}
             pool = msgspec.structs.replace(pool, agents=agents)
-        if then.closed or reject(pool, there, then.work, at_ms) is not None:
-            continue
-        found: dict[str, Any] = {
-            "in_ms": at_ms - scene.now_ms,
-            "step": {"id": f"{then.work.queue}[{then.work.step}]", "at": then.work.step_at},
-            "would": _would(scene, there, then.work, at_ms),
-        }
-        return found if then.work.queue == work.queue else found | {"queue": then.work.queue}
+        for then in _at(later, at_ms):
+            if then.closed or reject(pool, there, then.work, at_ms) is not None:
+                continue
+            found: dict[str, Any] = {
+                "in_ms": at_ms - scene.now_ms,
+                "step": {"id": f"{then.work.queue}[{then.work.step}]", "at": then.work.step_at},
+                "would": _would(scene, there, then.work, at_ms),
+            }
+            return found if then.work.queue == work.queue else found | {"queue": then.work.queue}
     return None
+
+
+def _at(later: list[Later], at_ms: int) -> list[Later]:
+    """How the work stands at an instant: one after the other where it changes more than once."""
+    exact = [one for one in later if one.at_ms == at_ms]
+    return exact or [one for one in later if one.at_ms < at_ms][-1:]
 
 
 def _by_change(scene: Scene, agent: Agent) -> dict[str, Any] | None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 import msgspec
 
 from vaxel_router.core import occupancy, shifts
 from vaxel_router.core import state as states
+from vaxel_router.core.apply import apply, finish_batch
 from vaxel_router.core.engine import Batch
 from vaxel_router.core.policy import Policy
 from vaxel_router.core.state import Agent, Pool, State, Work, World
@@ -54,28 +56,38 @@ class Later:
 
 
 def course(scene: Scene) -> list[Later]:
-    """The work now and whenever something about it changes, in order."""
+    """The work now and whenever something about it changes, in order.
+
+    What happens at one instant is told apart by what made it so: a queue that closes may send work
+    to one that closes next, and which is open in between.
+    """
     pool, work, policy = scene.pool, scene.work, scene.policy
     found = [Later(scene.now_ms, work, work.queue in pool.shut)]
     if policy is None:
         return found
-    world = _alone(scene)
+    world, told = _alone(scene), _alone(scene)
     for seq in range(CHANGES_MAX):
         due_ms = _next(world, pool.name, work.id)
         if due_ms is None or due_ms > scene.now_ms + HORIZON_MS:
             break
         batch = Batch(world, scene.policies, seq=seq, wall_ms=due_ms)
         batch.tick(due_ms)
-        batch.close(engine="")
-        there = world.pool(pool.name)
-        now = there.works.get(work.id)
-        if now is None or now.state != "queued":
-            break
-        one = _copy(now)
-        one.barred = work.barred
-        closed = now.queue in there.shut
-        if (one, closed) != (found[-1].work, found[-1].closed):
-            found.append(Later(due_ms, one, closed))
+        body = batch.close(engine="")
+        place = 0
+        for _, some in groupby(body.decisions, key=lambda made: made.cause):
+            for made in some:
+                apply(told, made, (seq, place))
+                place += 1
+            there = told.pool(pool.name)
+            now = there.works.get(work.id)
+            if now is None or now.state != "queued":
+                return found
+            one = _copy(now)
+            one.barred = work.barred
+            closed = now.queue in there.shut
+            if (one, closed) != (found[-1].work, found[-1].closed):
+                found.append(Later(due_ms, one, closed))
+        finish_batch(told, body)
     return found
 
 

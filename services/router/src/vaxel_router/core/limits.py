@@ -111,7 +111,7 @@ ELSEWHERE_MS_MAX = 86_400_000
 """The longest that what a tool says of an agent counts without being said again."""
 
 ELSEWHERE_MAX = 100
-"""Works of one channel that an agent may have elsewhere: each stands in the matcher."""
+"""Works that an agent may have in one tool: each stands in the matcher."""
 
 SOURCES_MAX = 10
 """Tools that may speak of one agent at a time."""

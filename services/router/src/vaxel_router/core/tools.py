@@ -22,7 +22,8 @@ def elsewhere(step: Step, command: Command) -> None:
     """``agent.elsewhere``: all that an agent has in one tool, until it says otherwise."""
     agent, data = step.agent(command.agent_id), command.data
     source, channels, until_ms = data["source"], data["channels"], data["until_ms"]
-    if not source or any(not 0 <= count <= ELSEWHERE_MAX for count in channels.values()):
+    counts = channels.values()
+    if not source or min(counts, default=0) < 0 or sum(counts) > ELSEWHERE_MAX:
         raise Refused("invalid_data", {"channels": channels, "most": ELSEWHERE_MAX})
     if not step.now_ms < until_ms <= step.now_ms + ELSEWHERE_MS_MAX:
         raise Refused("invalid_data", {"until_ms": until_ms})
