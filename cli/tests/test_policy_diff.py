@@ -50,6 +50,27 @@ def test_the_same_policy_decides_as_was_recorded(compared):
     assert answer["left_out"] == {}
 
 
+def test_what_a_window_decided_at_its_end_is_as_recorded(tmp_path, capsys):
+    window = ("letter: S", "letter: S\n    match: {window: 500ms}")
+    changes = {"routing": [window], "roster": [("tier: 2", "tier: 1")]}
+    config = deployment(tmp_path / "old", changes)
+    history = History(config, tmp_path)
+    history.contact("bill", subject="My bill")
+    history.contact("finnish", subject="My bill", text=FINNISH, language="fi")
+    history.contact("question", subject="A question")
+    history.command("agent.presence", agent_id="a01", data={"presence": "available"})
+    at_window_s_end = [
+        one for one in history.decisions()
+        if one.type == "offer.made" and one.cause.startswith("timer:window")
+    ]  # fmt: skip
+    assert at_window_s_end, "a window came to its end"
+    folder = history.write(tmp_path / "log")
+    argv = ["policy", "diff", str(config), str(config), "--log", str(folder), "--json"]
+    assert run(argv) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["old_as_recorded"] == answer["compared"] == 3
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

@@ -7,6 +7,7 @@ on its own; what would have followed from a different one is not guessed.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ from vaxel_router.core.inputs import decode
 from vaxel_router.core.policy import Policy
 from vaxel_router.core.policy import decode as decode_policy
 from vaxel_router.core.state import State, World
+from vaxel_router.core.written.queues import WINDOW
 from vaxel_shared.config.deployment import Deployment, policy_blob
 from vaxel_shared.config.routing import policy_version
 from vaxel_shared.contracts import wire
@@ -33,6 +35,8 @@ from vaxel_triage.core.view import View
 CASES_MAX = 10
 """Case numbers named in a group; more are counted."""
 WAITS = "waits"
+WINDOW_ENDS = "timer:window:"
+"""What the cause of a decision begins with that the end of a window made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +221,23 @@ def _contacts(recorded: Recorded, partition: int) -> dict[str, wire.Command]:
 
 
 def _as_recorded(recorded: Recorded, partition: int) -> dict[str, tuple[str, str]]:
-    """Of each contact that opened a case: the queue and whom it was offered to at once."""
+    """Of each contact that opened a case: the queue and whom it was offered to at once.
+
+    At once is also at the end of the window in which it came.
+    """
     found: dict[str, tuple[str, str]] = {}
+    collected: dict[str, dict[str | None, str]] = defaultdict(dict)  # by pool, of its cases
     for _, batch in batches(recorded, partition):
         for one in batch.decisions:
+            window = collected[one.pool]
             if one.type == "case.opened":
                 found[one.cause] = (str(one.data["queue"]), WAITS)
-            elif one.type == "offer.made" and one.cause in found:
-                found[one.cause] = (found[one.cause][0], str(one.agent_id))
+                window[one.case_id] = one.cause
+            elif one.type == "offer.made":
+                ends = one.cause.startswith(WINDOW_ENDS)
+                cause = window.get(one.case_id, "") if ends else one.cause
+                if cause in found and found[cause][1] == WAITS:
+                    found[cause] = (found[cause][0], str(one.agent_id))
+            elif one.data.get("switch") == WINDOW and one.data.get("on") is False:
+                window.clear()
     return found
