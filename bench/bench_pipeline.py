@@ -75,7 +75,7 @@ class Bench:
         """Onto ``vaxel.work``, acknowledged by all."""
         for first in range(0, len(commands), AT_ONCE):
             some = commands[first : first + AT_ONCE]
-            await self.producer.send_many([_outgoing(WORK, wire.encode(one)) for one in some])
+            await self.producer.send_many([outgoing(WORK, wire.encode(one)) for one in some])
 
     def cycle(self) -> list[wire.Command]:
         """A contact, and the end of the one that came long ago."""
@@ -106,7 +106,7 @@ class Bench:
                 await self.read()
 
 
-def _outgoing(topic: str, value: bytes) -> Outgoing:
+def outgoing(topic: str, value: bytes) -> Outgoing:
     event = Event(id="bench", type="vaxel.bench.v1", source="vaxel/bench", time_ms=1)
     return Outgoing(topic, POOL, value, event)
 
@@ -128,8 +128,8 @@ async def _tables(settings: Settings, seconds: float) -> list[Table]:
     reader = DecisionsReader(settings, {})
     await reader.start()
     bench = Bench(settings, Desk(AGENTS), producer, reader)
-    await _prepare(bench)
-    router = _start_router(settings)
+    await prepare(bench)
+    router = start_router(settings)
     try:
         await bench.read_until("ready")
         backlog = await _backlog(bench, router, seconds)
@@ -142,7 +142,7 @@ async def _tables(settings: Settings, seconds: float) -> list[Table]:
     return [backlog, paced]
 
 
-async def _prepare(bench: Bench) -> None:
+async def prepare(bench: Bench) -> None:
     """Policy, roster, and as many contacts as are to wait."""
     deployment = load(CONFIG)
     blob = pool_policy(next(one for one in deployment.routing.pools if one.name == POOL))
@@ -157,7 +157,7 @@ async def _prepare(bench: Bench) -> None:
     await bench.send([*first, command("roster.set", roster, id_="ready")])
 
 
-def _start_router(settings: Settings) -> subprocess.Popen[bytes]:
+def start_router(settings: Settings) -> subprocess.Popen[bytes]:
     environment = os.environ | {
         "VAXEL_BROKER": settings.broker,
         "VAXEL_DATA_DIR": str(settings.data_dir),
@@ -200,7 +200,7 @@ async def _paced(bench: Bench, seconds: float) -> Table:
 
     async def one(command: wire.Command) -> None:
         sent[command.id] = time.perf_counter()
-        await bench.producer.send_many([_outgoing(WORK, wire.encode(command))])
+        await bench.producer.send_many([outgoing(WORK, wire.encode(command))])
 
     reading = asyncio.ensure_future(bench.read_until(commands[-1].id))
     await _at_pace([partial(one, command) for command in commands])
@@ -257,7 +257,7 @@ async def _hops(bench: Bench, values: Sequence[bytes], *, hops: int) -> list[flo
 
     async def one(value: bytes) -> None:
         sent.append(time.perf_counter())
-        await bench.producer.send_many([_outgoing(first, value)])
+        await bench.producer.send_many([outgoing(first, value)])
 
     collecting = asyncio.ensure_future(collect())
     await _at_pace([partial(one, value) for value in values])
@@ -276,7 +276,7 @@ async def _pass_on(bench: Bench, consumer: AIOKafkaConsumer, to: str) -> None:
     try:
         while True:
             for records in (await consumer.getmany(timeout_ms=20)).values():
-                await producer.send_many([_outgoing(to, one.value) for one in records])
+                await producer.send_many([outgoing(to, one.value) for one in records])
     finally:
         await producer.close()
 

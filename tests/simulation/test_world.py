@@ -23,6 +23,7 @@ RICH = (
     "case.opened consult", "work.suspended requested", "agent.changed connection_lost",
     "agent.changed channels", "agent.changed cool_down", "agent.changed occupancy",
     "agent.changed share_renewed", "work.cancelled spam", "work.abandoned left",
+    "agent.changed elsewhere", "agent.changed elsewhere_over", "tool.drifted None",
 )  # fmt: skip
 """What the plainest pools know nothing of: decisions with their reasons."""
 RUN = Path(__file__).with_name("world_run.py")

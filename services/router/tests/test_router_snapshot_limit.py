@@ -14,7 +14,7 @@ from vaxel_router.config import RouterSettings
 from vaxel_router.core import state as states
 from vaxel_router.core.state import State, World
 from vaxel_router.shell.partition import Partition
-from vaxel_router.shell.snapshotting import Snapshots
+from vaxel_router.shell.snapshotting import SMALL_BYTES, Snapshots
 from vaxel_shared.errors import Retryable
 from vaxel_shared.kafka import chain
 
@@ -39,19 +39,19 @@ def behind() -> float | None:
 
 async def test_records_count_until_a_snapshot_is_stored() -> None:
     shelf = Shelf()
-    snapshots = Snapshots(shelf, 7, every=3)  # type: ignore[arg-type]
+    snapshots = Snapshots(shelf, 7, every=3, most=9)  # type: ignore[arg-type]
     snapshots.restored(2, 0)
     world, at = World(State(LOG_ID, 7)), chain.genesis(LOG_ID, 7)
     assert behind() == 2
-    assert snapshots.is_due(6, 0)
+    assert snapshots.is_due(0)
     shelf.full = True
     snapshots.take(world, at, 0, 0)
     await snapshots.settle()
     assert (snapshots.behind, behind()) == (3, 3)
     shelf.full = False
-    assert [snapshots.is_due(seq, 0) for seq in (9, 10, 12)] == [False, False, True]
+    assert [snapshots.is_due(0) for _ in range(3)] == [False, False, True]
     snapshots.take(world, at, 0, 0)
-    snapshots.is_due(13, 0)  # while it is written
+    snapshots.is_due(0)  # while it is written
     await snapshots.settle()
     assert (snapshots.behind, behind()) == (1, 1)
 
@@ -62,23 +62,46 @@ async def test_one_encoding_serves_the_snapshot_and_the_digest_in_the_next_recor
     encoded: list[State] = []
     encode = states.encode
     monkeypatch.setattr(states, "encode", lambda state: encoded.append(state) or encode(state))
-    snapshots = Snapshots(Shelf(), 7, every=5)  # type: ignore[arg-type]
+    snapshots = Snapshots(Shelf(), 7, every=5, most=50)  # type: ignore[arg-type]
     snapshots.restored(0, 0)
     world, at = World(State(LOG_ID, 7)), chain.genesis(LOG_ID, 7)
-    due = []
+    taken, digests = [], []
     for seq in range(1, 12):
-        if snapshots.is_due(seq, 0):
-            due.append(seq)
+        if (digest := snapshots.digest_before(seq)) is not None:
+            digests.append((seq, digest))
+        if snapshots.is_due(0):
+            taken.append(seq)
             snapshots.take(world, replace(at, seq=seq), 0, 0)
             await snapshots.settle()
-    assert due == [4, 9], "where the next record carries the digest"
-    assert [seq for seq in range(12) if snapshots.needs_digest(seq)] == [5, 10]
-    encoded.clear()
-    assert snapshots.digest_before(10, world) == hashlib.sha256(encode(world.state)).hexdigest()
-    assert not encoded
-    snapshots.restored(0, 0)  # whatever was known is another's now
-    assert snapshots.digest_before(10, world) == states.digest(world.state)
-    assert len(encoded) == 2, "once by the router, once here"
+    assert taken == [5, 10]
+    digest = hashlib.sha256(encode(world.state)).hexdigest()
+    assert digests == [(6, digest), (11, digest)], "in the records after them"
+    assert len(encoded) == 2
+    snapshots.restored(0, 0)
+    assert snapshots.digest_before(11) is None, "whatever was known is another's now"
+
+
+async def test_the_larger_a_state_the_longer_until_the_next_but_for_a_limit_of_records(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, at = World(State(LOG_ID, 7)), chain.genesis(LOG_ID, 7)
+    monkeypatch.setattr(states, "encode", lambda _state: bytes(SMALL_BYTES + 5_000_000))
+    snapshots = Snapshots(Shelf(), 7, every=5, most=50)  # type: ignore[arg-type]
+    snapshots.restored(0, 0)
+    seqs = {}
+    for ms_a_record in (1_000, 10):
+        taken, now_ms = [], 0
+        snapshots.take(world, at, 0, now_ms)
+        await snapshots.settle()
+        for seq in range(1, 121):
+            now_ms += ms_a_record
+            if snapshots.is_due(now_ms):
+                taken.append(seq)
+                snapshots.take(world, replace(at, seq=seq), 0, now_ms)
+                await snapshots.settle()
+        seqs[ms_a_record] = taken
+    assert seqs[1_000][:2] == [5, 10], "four seconds have passed by then"
+    assert seqs[10] == [50, 100]
 
 
 @pytest.mark.parametrize(("records", "ready"), [(5, True), (6, False)])

@@ -285,7 +285,7 @@ class People:
         """Somebody does something that nobody asked for."""
         rng, plan = self._rng, self._plan
         agent = rng.choice(plan.agents)["id"]
-        if plan.rich and rng.random() < 0.5:
+        if plan.rich and rng.random() < 0.6:
             self._stir_richly(agent)
             return
         point = rng.random()
@@ -314,35 +314,38 @@ class People:
 
     def _stir_richly(self, agent: str) -> None:
         """What the plainest pools know nothing of."""
-        rng, now_ms = self._rng, self._timeline.wall_ms
-        if rng.random() < 0.3:
+        rng = self._rng
+        until: Json = {"until_ms": self._timeline.wall_ms + rng.randint(2_000, 15_000)}
+        of_agents = {"lost": 20, "channels": 14, "elsewhere": 14}
+        of_waiting = {"end": 20, "cancel": 12, "suspend": 14, "resume": 6}
+        kinds = of_agents | (of_waiting if self._waiting else {})
+        (kind,) = rng.choices(list(kinds), list(kinds.values()))
+        if kind in of_waiting:
+            self._stir_waiting(kind, rng.choice(sorted(self._waiting)), until)
+        elif kind == "lost":
             lost = {"presence": "offline", "lost": True}
             self.command("agent.presence", lost, agent_id=agent)
-        elif rng.random() < 0.3:
-            channels = {"presence": rng.choice(["away", "available"]), "channels": ["email"]}
-            until = {"until_ms": now_ms + rng.randint(2_000, 15_000)}
+        elif kind == "channels":
+            channels: Json = {"presence": rng.choice(["away", "available"]), "channels": ["email"]}
             away = channels["presence"] == "away"
             self._agent("agent.presence", agent, channels | (until if away else {}))
-        elif rng.random() < 0.2:
-            some = {"source": "crm", "channels": {"email": rng.randint(0, 2)}}
-            data: Json = some | {"until_ms": now_ms + rng.randint(2_000, 15_000)}
-            shown = {"cases": sorted(self._cases)[:2]} if rng.random() < 0.5 else {}
-            self._agent("agent.elsewhere", agent, data | shown)
-        elif self._waiting and rng.random() < 0.5:
-            case = rng.choice(sorted(self._waiting))
-            kind, key = rng.choice(["end", "cancel"]), self._keys.get(case)
-            if kind == "cancel" or key is None:
-                spam = {"reason": "spam"}
-                self.command("case.cancel", spam, kind="supervisor", case_id=case)
-            else:
-                gone = {"conversation_key": key, "reason": "left"}
-                self.command("contact.end", gone, kind="customer")
-        elif self._waiting:
-            case = rng.choice(sorted(self._waiting))
-            until = {"until_ms": now_ms + rng.randint(2_000, 15_000)}
-            kind = rng.choice(["case.suspend", "case.resume"])
-            data = until if kind == "case.suspend" else {}
-            self.command(kind, data, kind="supervisor", case_id=case)
+        else:
+            some: Json = {"source": "crm", "channels": {"email": rng.randint(0, 2)}}
+            shown: Json = {"cases": sorted(self._cases)[:2]} if rng.random() < 0.7 else {}
+            for _ in range(rng.randint(1, 2)):
+                self._agent("agent.elsewhere", agent, some | until | shown)
+
+    def _stir_waiting(self, kind: str, case: str, until: Json) -> None:
+        """The same of a case that waits."""
+        key = self._keys.get(case)
+        if kind == "end" and key is not None:
+            gone = {"conversation_key": key, "reason": "left"}
+            self.command("contact.end", gone, kind="customer")
+        elif kind in ("end", "cancel"):
+            self.command("case.cancel", {"reason": "spam"}, kind="supervisor", case_id=case)
+        else:
+            data = until if kind == "suspend" else {}
+            self.command(f"case.{kind}", data, kind="supervisor", case_id=case)
 
     def garbage(self) -> None:
         """Something that is no command, or none that makes sense, lands among them."""

@@ -6,7 +6,7 @@ decision changes stands in :mod:`vaxel_router.core.written`.
 
 from __future__ import annotations
 
-from vaxel_router.core.state import World
+from vaxel_router.core.state import World, in_order
 from vaxel_router.core.written import HANDLERS, Place
 from vaxel_shared.contracts.wire import Batch, Decision
 
@@ -39,8 +39,22 @@ def finish_batch(world: World, batch: Batch) -> None:
     """What a record changes besides its decisions: the clock reading, and an unfinished input."""
     if batch.claim is None:
         world.state.open = batch.open
+    else:
+        begin_engine(world, batch.engine)
     if batch.tick_ms is not None:
         world.state.now_ms = max(world.state.now_ms, batch.tick_ms)
+
+
+def begin_engine(world: World, engine: str) -> None:
+    """An engine claims the partition. If it is another, it begins with the state in order.
+
+    Engines write their snapshots in orders of their own. From here on a state that was restored
+    from one gives the same bytes as one that was folded from the log's beginning.
+    """
+    if world.state.engine != engine:
+        state = in_order(world.state)
+        state.engine = engine
+        world.begin(state)
 
 
 UNREMEMBERED = frozenset({"input.rejected", "command.repeated"})

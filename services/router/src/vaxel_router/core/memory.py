@@ -66,5 +66,10 @@ def joined(marks: Sequence[int]) -> bytes:
     return struct.pack(f">{len(marks)}Q", *marks)
 
 
+def in_order_of(marks: bytearray) -> bytearray:
+    """The same marks, sorted."""
+    return bytearray(joined(sorted(_read(marks))))
+
+
 def _read(marks: bytearray) -> set[int]:
     return {mark for (mark,) in struct.iter_unpack(">Q", marks)}

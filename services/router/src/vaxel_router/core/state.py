@@ -1,7 +1,8 @@
 """The router's state of one partition: all that decides anything, and nothing else.
 
-Plain structs that encode to the same bytes wherever they are built: the digest of that encoding is
-what restores are checked against. Only :mod:`apply` may change them.
+Plain structs that encode to the same bytes wherever the same decisions made them: the digest of
+that encoding is what restores are checked against. What is kept by name keeps the order in which it
+came, so that nothing is sorted while everybody waits. Only :mod:`apply` may change them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import msgspec
 from vaxel_router.core.elsewhere import Elsewhere, taken
 from vaxel_router.core.limits import OFFERS_PER_WORK_MAX
 from vaxel_router.core.matching import Asks, Matcher, Profile
-from vaxel_router.core.memory import Memory, joined
+from vaxel_router.core.memory import Memory, in_order_of, joined
 from vaxel_router.core.of_queues import Pace, Shut, Switch
 from vaxel_router.core.ties import Handed, Origin, Parent
 from vaxel_router.core.timetable import Timetable
@@ -295,15 +296,24 @@ class State(msgspec.Struct):
     """Day → marks of the commands applied on it: see :mod:`vaxel_router.core.memory`."""
     sources: dict[str, int] = {}
     """Partition of ``vaxel.interactions`` → the highest offset applied."""
+    engine: str = ""
+    """What claimed the partition last; when that was another, all was put in order."""
 
 
-_encoder = msgspec.json.Encoder(order="deterministic")
+_encoder = msgspec.json.Encoder()
+_sorter = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(State)
 
 
 def encode(state: State) -> bytes:
-    """The state as bytes: the same state gives the same bytes."""
+    """The state as bytes: the same decisions give the same bytes."""
     return _encoder.encode(state)
+
+
+def in_order(state: State) -> State:
+    """The same state, all that is kept by name sorted: how it came about can't be seen in it."""
+    memory = {day: in_order_of(marks) for day, marks in state.memory.items()}
+    return _decoder.decode(_sorter.encode(msgspec.structs.replace(state, memory=memory)))
 
 
 def decode(raw: bytes) -> State:
@@ -331,8 +341,12 @@ class World(Timetable):
     """The state with the indexes that make it quick: they follow from it and are never saved."""
 
     def __init__(self, state: State) -> None:
+        self.begin(state)
+
+    def begin(self, state: State) -> None:
+        """Go on with this state."""
         self.state = state
-        super().__init__(state.timers)
+        self.keep(state.timers)
         self.memory = Memory(state.memory)
         self.todo: tuple[str, list[Work]] = ("", [])
         """What an unfinished input is yet to look at: its cause, and the works."""

@@ -16,7 +16,8 @@ HEAP_SLACK = 1_000
 class Timetable:
     """Keeps ``timers`` (key → due), which stays the caller's own."""
 
-    def __init__(self, timers: dict[str, int]) -> None:
+    def keep(self, timers: dict[str, int]) -> None:
+        """Keep these from now on."""
         self._timers = timers
         self._heap = [(due, key) for key, due in timers.items()]
         heapify(self._heap)

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from vaxel_router.config import RouterSettings
+from vaxel_router.core.apply import begin_engine
 from vaxel_router.core.engine import Batch, Input, TimerFailed
 from vaxel_router.core.inputs import decode
 from vaxel_router.core.state import State, World
@@ -58,7 +59,12 @@ class Partition:
         self._ports = ports
         self._library = PolicyLibrary(ports.blobs)
         self._intake = Intake(self._library, ports.park)
-        self._snapshots = Snapshots(ports.snapshots, partition, settings.snapshot_records)
+        self._snapshots = Snapshots(
+            ports.snapshots,
+            partition,
+            settings.snapshot_records,
+            most=settings.snapshot_records_max // 2,
+        )
         self._log = get_logger().bind(partition=partition)
         self._last_record_ms = 0
         self._rejected: deque[bool] = deque(maxlen=REJECTS_WINDOW)
@@ -179,6 +185,7 @@ class Partition:
         confirmed = await ports.writer.claim(ENGINE, ports.clock.wall_ms())
         ports.clock.set(confirmed.timestamp_ms)
         self._last_record_ms = confirmed.timestamp_ms
+        begin_engine(world, ENGINE)
         self._snapshots.restored(folded, confirmed.timestamp_ms)
         self.world, self._confirmed = world, True
         seconds = time.monotonic() - started
@@ -229,8 +236,7 @@ class Partition:
     def _begin(self) -> tuple[Batch, str | None]:
         """A new batch; until it is confirmed, the state isn't."""
         seq = self._ports.writer.next_seq
-        due = self._snapshots.needs_digest(seq)
-        digest = self._snapshots.digest_before(seq, self.world) if due else None
+        digest = self._snapshots.digest_before(seq)
         self._confirmed = False
         return Batch(
             self.world, self._library, seq=seq, wall_ms=self._ports.clock.wall_ms()
@@ -319,7 +325,7 @@ class Partition:
         self._intake.folded(writer.position.through)
         self._account(body, confirmed.seq, len(records), seconds)
         spans.tell(body, records, partition=self._partition, seq=confirmed.seq, seconds=seconds)
-        if self._snapshots.is_due(confirmed.seq, confirmed.timestamp_ms):
+        if self._snapshots.is_due(confirmed.timestamp_ms):
             self._snapshots.take(
                 self.world, writer.position, clock.wall_ms(), confirmed.timestamp_ms
             )

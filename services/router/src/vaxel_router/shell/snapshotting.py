@@ -2,9 +2,12 @@
 
 Every so many records, and at least daily while there are any: a log keeps its records for a month,
 and one that is slow to fill must not outlive its last snapshot. Only confirmed state comes here;
-it is encoded at once, and stored beside the next batches. The record after every so many carries
-the digest of that very state, so the snapshot is taken there: nothing is decided while a large
-state is encoded, and once is enough for both.
+it is encoded at once, and stored beside the next batches. The record after it carries the digest
+of that very state.
+
+Nothing is decided while a state is encoded, some 4 ms a megabyte. So the larger it is, the longer
+it takes until the next one, up to a limit of records: what a restore folds in a second or two is
+worth less than a pause that everybody feels every second.
 """
 
 from __future__ import annotations
@@ -25,6 +28,10 @@ AGE_MS_MAX = 20 * 3_600_000
 """A snapshot is renewed well within a day, so that none ages past its log."""
 RETRY_MS = 600_000
 """After one that could not be stored."""
+SMALL_BYTES = 1_000_000
+"""Encoded within a few milliseconds: nobody feels that."""
+SPACING_MS_A_MB = 800
+"""For each megabyte of a state so long until the next: half a percent of the time."""
 
 
 def digest_of(raw: bytes) -> str:
@@ -33,13 +40,17 @@ def digest_of(raw: bytes) -> str:
 
 
 class Snapshots:
-    """The snapshots that one owner takes; ``every`` so many records."""
+    """The snapshots that one owner takes: ``every`` so many records, of a large state seldomer.
 
-    def __init__(self, store: SnapshotStore, partition: int, every: int) -> None:
+    But never more than ``most`` after the last.
+    """
+
+    def __init__(self, store: SnapshotStore, partition: int, every: int, most: int) -> None:
         self._store = store
         self._partition = partition
         self._log = get_logger().bind(partition=partition)
-        self._every = every
+        self._every, self._most = every, max(every, most)
+        self._spacing_ms = 0
         self._records = 0
         self.behind = 0
         """Records that a restore would fold now: those after the last snapshot that was stored."""
@@ -57,23 +68,20 @@ class Snapshots:
             # How old that snapshot is nobody knows: where it was behind, the next one is due.
             self._taken_ms = now_ms if folded == 0 else now_ms - AGE_MS_MAX
 
-    def needs_digest(self, seq: int) -> bool:
-        """Whether the record of this seq carries the digest of the state before it."""
-        return seq > 0 and seq % self._every == 0
-
-    def digest_before(self, seq: int, world: World) -> str:
-        """The digest of the confirmed state that the record of this seq is made from."""
+    def digest_before(self, seq: int) -> str | None:
+        """The digest of the state that the record of this seq is made from, where one is known."""
         if self._digest is not None and self._digest[0] == seq - 1:
             return self._digest[1]
-        return states.digest(world.state)
+        return None
 
-    def is_due(self, seq: int, now_ms: int) -> bool:
+    def is_due(self, now_ms: int) -> bool:
         """Note one more confirmed record; whether it is time for a snapshot."""
         self._records += 1
         self.behind += 1
         self._tell()
-        old = self._taken_ms is not None and now_ms - self._taken_ms >= AGE_MS_MAX
-        return self.needs_digest(seq + 1) or self._records >= self._every or old
+        since_ms = 0 if self._taken_ms is None else now_ms - self._taken_ms
+        enough = self._records >= self._every and since_ms >= self._spacing_ms
+        return enough or self._records >= self._most or since_ms >= AGE_MS_MAX
 
     def take(self, world: World, at: ChainState, wall_ms: int, now_ms: int) -> None:
         """Begin to store the state confirmed at ``at``; one at a time, a second is left out."""
@@ -83,6 +91,7 @@ class Snapshots:
             self._writing.result()
         self._records, self._taken_ms = 0, now_ms
         raw = states.encode(world.state)
+        self._spacing_ms = max(0, len(raw) - SMALL_BYTES) * SPACING_MS_A_MB // 1_000_000
         digest = digest_of(raw)
         self._digest = at.seq, digest
         covered = self.behind
