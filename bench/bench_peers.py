@@ -162,7 +162,8 @@ async def _create(settings: Settings, *names: str) -> None:
 @contextmanager
 def _running(name: str, broker: str, source: str, target: str) -> Iterator[subprocess.Popen[bytes]]:
     script = Path(__file__).with_name("stream_peers.py")
-    process = subprocess.Popen([PYTHON, str(script), name, broker, source, target])
+    command = [PYTHON, str(script), name, broker, source, target]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield process
     finally:
