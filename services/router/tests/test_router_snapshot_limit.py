@@ -67,7 +67,7 @@ async def test_one_encoding_serves_the_snapshot_and_the_digest_in_the_next_recor
     world, at = World(State(LOG_ID, 7)), chain.genesis(LOG_ID, 7)
     taken, digests = [], []
     for seq in range(1, 12):
-        if (digest := snapshots.digest_before(seq)) is not None:
+        if (digest := snapshots.digest_before(seq, world)) is not None:
             digests.append((seq, digest))
         if snapshots.is_due(0):
             taken.append(seq)
@@ -75,10 +75,10 @@ async def test_one_encoding_serves_the_snapshot_and_the_digest_in_the_next_recor
             await snapshots.settle()
     assert taken == [5, 10]
     digest = hashlib.sha256(encode(world.state)).hexdigest()
-    assert digests == [(6, digest), (11, digest)], "in the records after them"
-    assert len(encoded) == 2
+    assert digests == [(seq, digest) for seq in (3, 6, 8, 11)], "after them, and half-way"
+    assert len(encoded) == 4
     snapshots.restored(0, 0)
-    assert snapshots.digest_before(11) is None, "whatever was known is another's now"
+    assert snapshots.digest_before(11, world) is None, "whatever was known is another's now"
 
 
 async def test_the_larger_a_state_the_longer_until_the_next_but_for_a_limit_of_records(
@@ -95,6 +95,8 @@ async def test_the_larger_a_state_the_longer_until_the_next_but_for_a_limit_of_r
         await snapshots.settle()
         for seq in range(1, 121):
             now_ms += ms_a_record
+            halfway = snapshots.digest_before(seq, world)
+            assert halfway is None or seq - 1 in [0, *taken], "that is another encoding"
             if snapshots.is_due(now_ms):
                 taken.append(seq)
                 snapshots.take(world, replace(at, seq=seq), 0, now_ms)

@@ -236,7 +236,7 @@ class Partition:
     def _begin(self) -> tuple[Batch, str | None]:
         """A new batch; until it is confirmed, the state isn't."""
         seq = self._ports.writer.next_seq
-        digest = self._snapshots.digest_before(seq)
+        digest = self._snapshots.digest_before(seq, self.world)
         self._confirmed = False
         return Batch(
             self.world, self._library, seq=seq, wall_ms=self._ports.clock.wall_ms()

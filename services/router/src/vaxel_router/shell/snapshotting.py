@@ -3,7 +3,8 @@
 Every so many records, and at least daily while there are any: a log keeps its records for a month,
 and one that is slow to fill must not outlive its last snapshot. Only confirmed state comes here;
 it is encoded at once, and stored beside the next batches. The record after it carries the digest
-of that very state.
+of that very state; and one half-way to the next, where the state is small, so that a restore has
+something to hold against what it folds.
 
 Nothing is decided while a state is encoded, some 4 ms a megabyte. So the larger it is, the longer
 it takes until the next one, up to a limit of records: what a restore folds in a second or two is
@@ -68,11 +69,12 @@ class Snapshots:
             # How old that snapshot is nobody knows: where it was behind, the next one is due.
             self._taken_ms = now_ms if folded == 0 else now_ms - AGE_MS_MAX
 
-    def digest_before(self, seq: int) -> str | None:
-        """The digest of the state that the record of this seq is made from, where one is known."""
+    def digest_before(self, seq: int, world: World) -> str | None:
+        """The digest of the state that the record of this seq is made from, where one is due."""
         if self._digest is not None and self._digest[0] == seq - 1:
             return self._digest[1]
-        return None
+        halfway = self._records == max(1, self._every // 2)
+        return states.digest(world.state) if halfway and self._spacing_ms == 0 else None
 
     def is_due(self, now_ms: int) -> bool:
         """Note one more confirmed record; whether it is time for a snapshot."""
