@@ -98,7 +98,7 @@ async def test_a_broker_that_hangs_or_dies_fails_sends_in_time_and_the_next_ones
     assert private.pid is not None
     try:
         await producer.send(WORK, "k", b"before", EVENT)
-        os.kill(private.pid, signal.SIGSTOP)
+        freeze(private.pid)
         first = asyncio.create_task(producer.send(WORK, "k", b"1", EVENT))
         await asyncio.sleep(1)
         producer._timeout_s = 600  # of the second: it learns of the first one's failure
@@ -120,6 +120,12 @@ async def test_a_broker_that_hangs_or_dies_fails_sends_in_time_and_the_next_ones
         if private.returncode is None:
             os.kill(private.pid, signal.SIGCONT)
         await producer.close()
+
+
+def freeze(pid: int) -> None:
+    """Stop a child of ours, and wait until it has: some of its threads run on for a moment."""
+    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED)
 
 
 async def until_sent(producer: Producer, value: bytes) -> Ack:
