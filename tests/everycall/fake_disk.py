@@ -9,16 +9,18 @@ from __future__ import annotations
 import errno
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import aiosqlite
 from everycall.faults import PROCESS, Plan, Process
-from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+from sqlalchemy import create_engine
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.util import LRUCache
+from sqlalchemy.util import LRUCache, await_only, greenlet_spawn
 
 from vaxel_shared.errors import Retryable
 from vaxel_shared.sql import CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S
@@ -54,12 +56,20 @@ def _close(connection: Any) -> None:
         inner.close()
 
 
+def _close_file(connection: Any) -> None:
+    """The same without aiosqlite around it; may have been closed before."""
+    with suppress(sqlite3.ProgrammingError):
+        connection.rollback()
+        connection.close()
+
+
 class Connections:
     """Those that were opened, and by which process: a dead one's are rolled back."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._open: list[tuple[Process | None, Any]] = []
+        self._files: list[tuple[Process | None, Any]] = []
         self._locks: dict[str, Process] = {}
 
     def lock(self, descriptor: int, _operation: int) -> None:
@@ -77,6 +87,10 @@ class Connections:
             if owner is process:
                 _close(connection)
         self._open = [item for item in self._open if item[0] is not process]
+        for owner, connection in self._files:
+            if owner is process:
+                _close_file(connection)
+        self._files = [item for item in self._files if item[0] is not process]
 
     async def connect(self, connection: Any) -> Any:
         def open_it() -> Any:
@@ -87,6 +101,26 @@ class Connections:
         return await self._plan.call(
             "sql.connect", open_it, _no_database, patience_s=CONNECT_TIMEOUT_S
         )
+
+    async def connect_file(self, open_it: Callable[[], Any]) -> Any:
+        """The same for a connection without aiosqlite around it."""
+
+        def opened() -> Any:
+            connection = open_it()
+            # Power isn't cut here, processes end: what was written stays.
+            connection.execute("PRAGMA synchronous=OFF")
+            self._files.append((PROCESS.get(), connection))
+            return connection
+
+        return await self._plan.call(
+            "sql.connect", opened, _no_database, patience_s=CONNECT_TIMEOUT_S
+        )
+
+    async def statement(self, do: Callable[[], Any]) -> Any:
+        return await self._watched("sql.execute", do)
+
+    async def commit(self, connection: Any) -> Any:
+        return await self._watched("sql.commit", connection.commit)
 
     async def execute(self, connection: Any, call: Callable[..., Any], *args: Any) -> Any:
         name = call.__name__
@@ -119,6 +153,31 @@ def _engine(*args: Any, **named: Any) -> Any:
     return engine
 
 
+def _file_engine(held: Connections, *args: Any, **named: Any) -> Any:
+    """An engine whose transactions run in greenlets: each of its calls waits as an async one."""
+    engine = create_engine(*args, **named)
+    engine._compiled_cache = _COMPILED
+    dialect: Any = engine.dialect
+    dialect.connect = lambda *args, **named: await_only(
+        held.connect_file(lambda: dialect.loaded_dbapi.connect(*args, **named))
+    )
+    for name in ("execute", "executemany"):
+        setattr(dialect, f"do_{name}", partial(_statement, held, name))
+    dialect.do_close = dialect.do_terminate = _close_file
+    dialect.do_commit = lambda connection: await_only(held.commit(connection))
+    return engine
+
+
+def _statement(
+    held: Connections, name: str, cursor: Any, statement: str, parameters: Any, _context: Any = None
+) -> None:
+    await_only(held.statement(lambda: getattr(cursor, name)(statement, parameters)))
+
+
+async def _in_greenlet(_threads: object, call: Callable[..., Any], *args: Any) -> Any:
+    return await greenlet_spawn(call, *args)
+
+
 @contextmanager
 def installed(plan: Plan) -> Iterator[Connections]:
     """In place of aiosqlite's threads and of ``asyncio.to_thread``."""
@@ -148,7 +207,11 @@ def installed(plan: Plan) -> Iterator[Connections]:
         stack.enter_context(patch.object(one, "stop", stop))
         stack.enter_context(patch("asyncio.to_thread", to_thread))
         stack.enter_context(patch("vaxel_shared.sql.create_async_engine", _engine))
-        dialect = SQLiteDialect_aiosqlite
+        stack.enter_context(
+            patch("vaxel_shared.transactions.create_engine", partial(_file_engine, held))
+        )
+        stack.enter_context(patch("vaxel_shared.transactions.in_thread", _in_greenlet))
+        dialect = SQLiteDialect_pysqlite
         stack.enter_context(patch.object(dialect, "__eq__", lambda a, b: type(a) is type(b)))
         stack.enter_context(patch.object(dialect, "__hash__", lambda a: hash(type(a))))
         stack.enter_context(patch("fcntl.flock", held.lock))

@@ -50,9 +50,8 @@ def test_a_cursor_that_is_stored_before_its_effects(monkeypatch: pytest.MonkeyPa
     fold = Store.fold
 
     async def early(self: Any, changes: Any, cursors: Any) -> None:
-        async with self.writing() as connection:
-            for row in cursors:
-                await save_cursor(connection, CURSORS, row)
+        for row in cursors:
+            await self.write(lambda connection, row=row: save_cursor(connection, CURSORS, row))
         await fold(self, changes, [])
 
     monkeypatch.setattr(Store, "fold", early)
@@ -63,9 +62,8 @@ def test_a_mail_of_a_dead_run_that_is_taken_for_unsent(monkeypatch: pytest.Monke
     """Its repeat says nothing of being one."""
 
     async def forget(self: Any, _now_ms: int) -> int:
-        async with self._store.writing() as connection:
-            sending = EFFECTS.c.state == "sending"
-            await connection.execute(EFFECTS.update().where(sending).values(state="pending"))
+        statement = EFFECTS.update().where(EFFECTS.c.state == "sending").values(state="pending")
+        await self._store.write(lambda connection: connection.execute(statement).rowcount)
         return 0
 
     monkeypatch.setattr(Outbox, "recover", forget)

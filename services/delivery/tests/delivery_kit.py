@@ -174,9 +174,9 @@ class Box:
         await self.decide(roster_adopted(ref))
 
     async def rows(self):
-        async with self.store.reading() as connection:
-            rows = (await connection.execute(select(EFFECTS).order_by(EFFECTS.c.id))).mappings()
-            return [dict(row) for row in rows]
+        query = select(EFFECTS).order_by(EFFECTS.c.id)
+        rows = await self.store.read(lambda connection: connection.execute(query).mappings().all())
+        return [dict(row) for row in rows]
 
 
 def database_url(_folder):

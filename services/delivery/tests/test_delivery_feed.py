@@ -19,7 +19,12 @@ from sqlalchemy import create_engine, inspect
 
 from vaxel_delivery.bootstrap import MIGRATIONS
 from vaxel_delivery.config import LiveFiles
-from vaxel_delivery.shell.feed import DecisionsFeed, InteractionsFeed
+from vaxel_delivery.shell.feed import (
+    DECISIONS_MAX,
+    DecisionsFeed,
+    InteractionsFeed,
+    portion_of,
+)
 from vaxel_delivery.shell.lock import only_one
 from vaxel_delivery.shell.tables import METADATA
 from vaxel_delivery.shell.waiters import Verdict, Waiters
@@ -291,3 +296,16 @@ def test_a_saved_file_holds_and_a_wrong_one_leaves_the_old(tmp_path):
     assert not files.refresh()
     with pytest.raises(ConfigError, match=r"channels\.yaml:1"):
         LiveFiles(folder)
+
+
+def test_many_decisions_are_stored_in_portions_of_whole_records():
+    """What is to be sent is written in between, so a backlog doesn't keep it waiting."""
+    half = [notice_due() for _ in range(DECISIONS_MAX // 2)]
+    records = [record(seq, *half) for seq in range(5)]
+    portions = []
+    while records:
+        portions.append(portion_of(records))
+        del records[: len(portions[-1])]
+    assert [[one.header.seq for one in portion] for portion in portions] == [[0, 1], [2, 3], [4]]
+    huge = record(9, *half, *half, *half)
+    assert portion_of([huge, record(10, notice_due())]) == [huge]

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Dialect,
+    Engine,
     Integer,
     MetaData,
     String,
@@ -28,6 +29,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -90,16 +92,20 @@ def make_engine(settings: Settings, service: str) -> AsyncEngine:
     """The engine of a service's own database; SQLite in WAL mode, fsynced at every commit."""
     engine = _engine(settings, service, poolclass=None)
     if engine.dialect.name == "sqlite":
-
-        @event.listens_for(engine.sync_engine, "connect")
-        def _pragmas(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-            cursor = connection.cursor()
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-            cursor.close()
-
+        durable_sqlite(engine.sync_engine)
     return engine
+
+
+def durable_sqlite(engine: Engine) -> None:
+    """Every connection of this engine: write-ahead log, fsync at every commit."""
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.close()
 
 
 def _engine(settings: Settings, service: str, poolclass: type[NullPool] | None) -> AsyncEngine:
@@ -295,17 +301,23 @@ def cursor_table(metadata: MetaData) -> Table:
     )
 
 
-async def load_cursors(
-    connection: AsyncConnection, table: Table, topic: str
-) -> dict[int, dict[str, object]]:
+def load_cursors(connection: Connection, table: Table, topic: str) -> dict[int, dict[str, object]]:
     """The stored cursors of a topic, by partition, as plain columns."""
-    rows = await connection.execute(select(table).where(table.c.topic == topic))
+    rows = connection.execute(select(table).where(table.c.topic == topic))
     return {row["partition"]: dict(row) for row in rows.mappings()}
 
 
-async def save_cursor(connection: AsyncConnection, table: Table, row: dict[str, object]) -> None:
+def save_cursor(connection: Connection, table: Table, row: dict[str, object]) -> None:
     """Store a cursor within the caller's transaction; ``row`` has the table's columns."""
     keys = (table.c.topic == row["topic"]) & (table.c.partition == row["partition"])
-    updated = await connection.execute(table.update().where(keys).values(row))
+    updated = connection.execute(table.update().where(keys).values(row))
     if updated.rowcount == 0:
-        await connection.execute(table.insert().values(row))
+        connection.execute(table.insert().values(row))
+
+
+def insert_missing(connection: Connection, table: Table, key: str, rows: list[Any]) -> None:
+    """Make rows, except those whose ``key`` is there already; of the same key the first."""
+    if rows:
+        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        statement = insert(table).on_conflict_do_nothing(index_elements=[key])
+        connection.execute(statement, rows)

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from vaxel_delivery.shell.store import Store
 from vaxel_delivery.shell.tables import ANSWERS
@@ -33,28 +33,29 @@ class AnswerBook:
 
     async def known(self, connector: str, webhook_id: str) -> Told | None:
         """The answer that came with this webhook-id before."""
-        async with self._store.reading() as connection:
-            where = _at(connector, hashlib.sha256(webhook_id.encode()).hexdigest())
-            row = (await connection.execute(select(ANSWERS).where(where))).mappings().first()
-        return None if row is None else Told(**{name: row[name] for name in _FIELDS})
+        where = _at(connector, hashlib.sha256(webhook_id.encode()).hexdigest())
+        return await self._store.read(lambda connection: _told(connection, where))
 
     async def begin(self, told: Told, now_ms: int) -> Told:
         """Remember an answer before it is passed on; the first of an id wins, and is answered."""
         where = _at(told.connector, told.webhook_sha256)
-        async with self._store.writing() as connection:
-            row = (await connection.execute(select(ANSWERS).where(where))).mappings().first()
-            if row is not None:
-                return Told(**{name: row[name] for name in _FIELDS})
-            values: dict[str, Any] = {name: getattr(told, name) for name in _FIELDS}
-            await connection.execute(ANSWERS.insert().values(received_ms=now_ms, **values))
-        return told
+        values: dict[str, Any] = {name: getattr(told, name) for name in _FIELDS}
+
+        def unit(connection: Connection) -> Told:
+            before = _told(connection, where)
+            if before is not None:
+                return before
+            connection.execute(ANSWERS.insert().values(received_ms=now_ms, **values))
+            return told
+
+        return await self._store.write(unit)
 
     async def settle(self, told: Told) -> None:
         """Remember that the broker has it, and what was decided, if that is known."""
         values = {name: getattr(told, name) for name in ("acknowledged", "status", "code")}
-        async with self._store.writing() as connection:
-            where = _at(told.connector, told.webhook_sha256)
-            await connection.execute(ANSWERS.update().where(where).values(values))
+        where = _at(told.connector, told.webhook_sha256)
+        statement = ANSWERS.update().where(where).values(values)
+        await self._store.write(lambda connection: connection.execute(statement).rowcount)
 
 
 def told_of(connector: str, webhook_id: str, body: bytes, command_id: str) -> Told:
@@ -68,6 +69,11 @@ def told_of(connector: str, webhook_id: str, body: bytes, command_id: str) -> To
 
 
 _FIELDS = tuple(Told.__dataclass_fields__)
+
+
+def _told(connection: Connection, where: ColumnElement[bool]) -> Told | None:
+    row = connection.execute(select(ANSWERS).where(where)).mappings().first()
+    return None if row is None else Told(**{name: row[name] for name in _FIELDS})
 
 
 def _at(connector: str, webhook_sha256: str) -> ColumnElement[bool]:

@@ -32,6 +32,9 @@ POLL_MS = 200
 BROKER_GONE_MS_MAX = 120_000
 """How long reading may fail in a row; after this a fresh process is the better try."""
 
+DECISIONS_MAX = 500
+"""Decisions a transaction, some forty milliseconds: what is to be sent is written in between."""
+
 Park = Callable[[Record, str], Awaitable[None]]
 """Write a dead letter for this record with this reason; returns once it is acknowledged."""
 
@@ -154,9 +157,10 @@ class DecisionsFeed:
     async def _round(self) -> None:
         if not self._polled:
             self._polled = await self._reader.poll(POLL_MS)
-        if self._polled:
-            await self.take(self._polled)
-            self._polled = []
+        while self._polled:
+            portion = portion_of(self._polled)
+            await self.take(portion)
+            del self._polled[: len(portion)]
         if not self.caught_up and await self._reader.caught_up():
             self.caught_up = True
             self._wake()
@@ -248,6 +252,16 @@ async def _read(round_: Callable[[], Awaitable[None]], what: str, stop: asyncio.
                 await backoff.pause(what, error, stop)
             except Stopping:
                 return
+
+
+def portion_of(records: list[ChainRecord]) -> list[ChainRecord]:
+    """The first records, up to the one that brings them to ``DECISIONS_MAX``."""
+    count = 0
+    for at, record in enumerate(records, start=1):
+        count += len(record.batch.decisions)
+        if count >= DECISIONS_MAX:
+            return records[:at]
+    return records[:]
 
 
 def _place(record: ChainRecord, routes: Routes) -> Place:

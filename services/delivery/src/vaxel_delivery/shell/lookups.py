@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from vaxel_delivery.config import Files
 from vaxel_delivery.core.effects import GIVE_UP_MS, Effect
+from vaxel_delivery.core.kept import Kept
 from vaxel_delivery.core.links import PURPOSE, Link
 from vaxel_delivery.core.mails import CaseFacts, OfferFacts
-from vaxel_delivery.shell.store import Store
+from vaxel_delivery.shell.store import Store, Told
 from vaxel_shared.blobs import BlobStore, sha256_of
 from vaxel_shared.contracts.decisions import CaseReplied
 from vaxel_shared.crypto.keys import Keyring
@@ -23,6 +24,8 @@ from vaxel_shared.crypto.tokens import sign
 from vaxel_shared.errors import Retryable
 
 DIRECTORY_MS_MAX = 60_000
+DIRECTORIES_MAX = 16
+"""Kept read; some pools have several while their rosters change."""
 OFFER_CONTACT_MS_MAX = 3_000
 """An offer goes out without subject and first lines rather than late."""
 
@@ -69,49 +72,29 @@ class Lookups:
     files: Callable[[], Files]
     keyring: Keyring
     base_url: Callable[[], str]
+    _directories: dict[str, Any] = field(default_factory=dict)
 
     async def facts(self, offer_id: str) -> OfferFacts | None:
         """What an offer's mail and page show; None for an offer that isn't known."""
-        offer = await self.store.offer(offer_id)
-        if offer is None:
-            return None
-        case = await self.store.case(offer["case_id"]) or {}
-        return OfferFacts(
-            **await self._of_case({**case, "number": offer["number"], "queue": offer["queue"]}),
-            made_ms=offer["made_ms"],
-            expires_ms=offer["expires_ms"],
-            explain=offer["explain"],
-        )
+        return _offer_facts(await self.store.around_offer(offer_id))
 
     async def case_facts(self, effect: Effect, now_ms: int) -> CaseFacts | Missing | Withheld:
         """What the agent who has a case is told of it, as long as it isn't over."""
-        case = await self.store.case(effect.case_id)
+        told = await self.store.around_case(effect.case_id)
+        case = told.case
         if case is None or not case.get("number"):
             return Withheld("case_unknown")
         if case.get("closed"):
             return Withheld("case_closed", dropped=True)
-        facts = CaseFacts(**await self._of_case(case))
+        facts = CaseFacts(**_of_case(case, told.kept))
         if not facts.known and _young(effect, now_ms):
             return Missing("contact_unknown", OFFER_CONTACT_MS_MAX + 1)
         return facts
 
-    async def _of_case(self, case: Mapping[str, Any]) -> dict[str, Any]:
-        kept = await self.store.kept(case.get("contact_id"))
-        return {
-            "number": case["number"],
-            "queue": case.get("queue") or "",
-            "language": case.get("language"),
-            "priority": case.get("priority"),
-            "since_ms": case.get("since_ms"),
-            "subject": kept.subject if kept else "",
-            "first_lines": kept.first_lines if kept else "",
-            "known": kept is not None,
-        }
-
     async def open_offer(self, effect: Effect, now_ms: int) -> OpenOffer | Missing | Withheld:
         """The offer of an effect, as long as somebody could accept it."""
-        offer = await self.store.offer(effect.offer_id or "")
-        facts = await self.facts(effect.offer_id or "")
+        told = await self.store.around_offer(effect.offer_id or "")
+        offer, facts = told.offer, _offer_facts(told)
         if offer is None or facts is None:
             return Withheld("offer_unknown")
         if offer["state"] != "open":
@@ -132,7 +115,7 @@ class Lookups:
         if ref is None:
             return Missing("no_directory", DIRECTORY_MS_MAX)
         try:
-            directory = json.loads(await self.blobs.get(ref))
+            directory = await self._directory(ref)
         except Retryable:
             return Missing("directory_missing", GIVE_UP_MS["offer"])
         except ValueError:
@@ -141,6 +124,15 @@ class Lookups:
         if not isinstance(entry, dict):
             return Withheld("no_address")
         return Person(str(entry.get("name") or ""), str(entry.get("email") or ""))
+
+    async def _directory(self, ref: str) -> Any:
+        """What a directory holds; a reference never comes to mean another."""
+        if ref not in self._directories:
+            directory = json.loads(await self.blobs.get(ref))
+            if len(self._directories) >= DIRECTORIES_MAX:
+                self._directories.clear()
+            self._directories[ref] = directory
+        return self._directories[ref]
 
     async def pool_of(self, agent_id: str) -> str | None:
         """The pool in whose roster an agent is; no agent serves two."""
@@ -159,6 +151,32 @@ class Lookups:
             return Missing("body_missing", GIVE_UP_MS["reply"])
         except UnicodeDecodeError:
             return Withheld("body_not_utf8")
+
+
+def _offer_facts(told: Told) -> OfferFacts | None:
+    offer = told.offer
+    if offer is None:
+        return None
+    case = {**(told.case or {}), "number": offer["number"], "queue": offer["queue"]}
+    return OfferFacts(
+        **_of_case(case, told.kept),
+        made_ms=offer["made_ms"],
+        expires_ms=offer["expires_ms"],
+        explain=offer["explain"],
+    )
+
+
+def _of_case(case: Mapping[str, Any], kept: Kept | None) -> dict[str, Any]:
+    return {
+        "number": case["number"],
+        "queue": case.get("queue") or "",
+        "language": case.get("language"),
+        "priority": case.get("priority"),
+        "since_ms": case.get("since_ms"),
+        "subject": kept.subject if kept else "",
+        "first_lines": kept.first_lines if kept else "",
+        "known": kept is not None,
+    }
 
 
 def _young(effect: Effect, now_ms: int) -> bool:

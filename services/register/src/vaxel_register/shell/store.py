@@ -42,7 +42,7 @@ class Store:
         """The stored cursors of a topic, by partition."""
         with answering():
             async with self._engine.connect() as connection:
-                return await load_cursors(connection, CURSORS, topic)
+                return await connection.run_sync(load_cursors, CURSORS, topic)
 
     async def apply(self, changes: Sequence[Change], cursors: Iterable[CursorRow]) -> None:
         """Store what a batch changed, and how far it was read: both or neither."""
@@ -61,7 +61,7 @@ class Store:
                 if change.how == "drop":
                     await _drop(connection, change)
             for cursor in cursors:
-                await save_cursor(connection, CURSORS, cursor)
+                await connection.run_sync(save_cursor, CURSORS, cursor)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:

@@ -51,13 +51,13 @@ class Store:
     async def cursors(self, topic: str) -> dict[int, Cursor]:
         """Where the readers of a topic stand, by partition."""
         async with self._reading() as connection:
-            return await load_cursors(connection, CURSORS, topic)
+            return await connection.run_sync(load_cursors, CURSORS, topic)
 
     async def advance(self, cursors: Iterable[ChainCursor], now_ms: int) -> None:
         """How far decisions were projected; now and then kept as a place to begin again from."""
         async with self._write() as connection:
             for cursor in cursors:
-                await save_cursor(connection, CURSORS, cursor.row())
+                await connection.run_sync(save_cursor, CURSORS, cursor.row())
                 if cursor.offset < 0:
                     continue
                 newest = await connection.scalar(
@@ -97,7 +97,7 @@ class Store:
                         "is known: restore the SLA monitor's database from a backup"
                     )
                 row = {key: value for key, value in found.items() if key != "at_ms"}
-                await save_cursor(connection, CURSORS, row | {"topic": DECISIONS})
+                await connection.run_sync(save_cursor, CURSORS, row | {"topic": DECISIONS})
 
     async def file(self, notices: Sequence[Notice], cursors: Iterable[Cursor], now_ms: int) -> None:
         """Put notices into the outbox, with how far events were read; the first of an id stays."""
@@ -109,7 +109,7 @@ class Store:
                 if there is None:
                     await connection.execute(NOTICES.insert().values(_row(notice, now_ms)))
             for row in cursors:
-                await save_cursor(connection, CURSORS, row)
+                await connection.run_sync(save_cursor, CURSORS, row)
 
     async def due(self, now_ms: int, limit: int) -> list[Notice]:
         """Notices whose turn it is, the oldest first."""
