@@ -133,6 +133,14 @@ def test_everybody_is_shown(tmp_path, api, capsys, command):
     assert json.loads(capsys.readouterr().out) == EVERYBODY["items"]
 
 
+def test_what_somebody_has_in_a_tool_is_listed(tmp_path, api, capsys):
+    crm = {"source": "crm", "channels": {"chat": 1, "email": 3}, "capacity": 4, "until": None}
+    busy = {**EVERYBODY["items"][0], "elsewhere": [crm]}
+    api.on("GET", "/api/v1/agents", {"items": [busy]})
+    assert vaxel(tmp_path, "agent", "list") == 0
+    assert "crm: chat 1, email 3" in capsys.readouterr().out
+
+
 def test_a_register_that_is_away_is_exit_3(tmp_path, capsys):
     nobody = fake_api.FakeApi()
     nobody.url = "http://127.0.0.1:1"

@@ -318,6 +318,19 @@ async def test_what_customers_write_is_never_more_than_text(kit: Register, route
         assert "Vaxel" in await page.title()
 
 
+async def test_what_an_agent_has_in_a_tool_counts_to_the_load(
+    kit: Register, router: Router
+) -> None:
+    await kit.with_case()
+    said = {"source": "crm", "works": {"email": [3, 1]}, "until_ms": START_MS}
+    await kit.decide(decision("agent.changed", agent_id="anna", elsewhere=said))
+    async with console(kit) as page:
+        await page.goto(f"{page.url.partition('#')[0]}#/overview")
+        row = page.locator("tr", has_text="anna").filter(has=page.locator("meter"))
+        await expect(row).to_contain_text("Elsewhere (crm): mail 3")
+        assert float(await row.locator("meter").get_attribute("value") or 0) == 4
+
+
 @pytest.mark.parametrize("size", [(390, 800), (1280, 800)])
 async def test_it_fits_the_screen_and_every_control_has_a_name(
     kit: Register, router: Router, size: tuple[int, int]

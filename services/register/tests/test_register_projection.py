@@ -301,13 +301,15 @@ def test_any_interleaving_and_any_repeat_gives_the_same_rows(
     ("agent.changed", {"rest_ms": 9}, "agents", {"rest_ms": 9}),
     ("agent.changed", {"rest_ms": 0}, "agents", {"rest_ms": None}),
     ("agent.changed", {"occupied": True}, "agents", {"occupied": True}),
+    ("agent.changed", {"elsewhere": {"source": "crm", "works": {"email": [3, 1]}, "until_ms": 9}}, "agent_tools", {"works": {"email": [3, 1]}, "until_ms": 9}),
+    ("agent.removed", {}, "agents", {"left_ms": START_MS}),
 ])  # fmt: skip
 def test_what_a_decision_changes_is_in_its_row(
     type_: str, data: dict[str, Any], table: str, row: dict[str, Any]
 ) -> None:
     named = {"case_id": CASE, "work_id": WORK, "agent_id": "anna"}
     rows = rows_of([opened(), queued()], [agent("anna")], [decision(type_, **named, **data)])
-    key = {"works": WORK, "cases": CASE, "agents": "anna"}[table]
+    key = {"works": WORK, "cases": CASE, "agents": "anna", "agent_tools": "anna/crm"}[table]
     found = rows[table][(key,)]
     assert {name: found[name] for name in row} == row
 

@@ -28,6 +28,7 @@ from register_kit import (
 
 from vaxel_register.core.timeline import own_reasons
 from vaxel_shared.contracts.cloudevents import iso_ms
+from vaxel_shared.contracts.wire import Decision
 from vaxel_shared.crypto.tokens import sign
 
 ITEM = {
@@ -313,6 +314,36 @@ async def test_what_keeps_new_work_from_an_agent_is_said_with_its_end(register: 
     (anna,) = (await register.get("/agents"))[1]["items"]
     assert (anna["off_shift"], anna["shift_changes_at"]) == (True, iso_ms(START_MS))
     assert anna["rests_until"] == iso_ms(START_MS + 1_000)
+
+
+def elsewhere(source: str, **works: list[int]) -> Decision:
+    said = {"source": source, "works": works, "until_ms": START_MS + 1_000}
+    return decision("agent.changed", START_MS, agent_id="anna", elsewhere=said)
+
+
+async def test_what_an_agent_has_in_a_tool_is_shown_until_the_tool_says_otherwise(
+    register: Register,
+) -> None:
+    async def shown() -> list[dict[str, Any]]:
+        (anna,) = (await register.get("/agents"))[1]["items"]
+        found: list[dict[str, Any]] = anna["elsewhere"]
+        return found
+
+    await register.decide(agent("anna"))
+    assert await shown() == []
+    await register.decide(elsewhere("phone", voice=[1, 2]))
+    await register.decide(elsewhere("crm", email=[3, 1], chat=[1, 1]))
+    until = iso_ms(START_MS + 1_000)
+    crm = {"source": "crm", "channels": {"email": 3, "chat": 1}, "capacity": 4, "until": until}
+    phone = {"source": "phone", "channels": {"voice": 1}, "capacity": 2, "until": until}
+    assert await shown() == [crm, phone]
+    await register.decide(elsewhere("crm"))
+    assert await shown() == [phone], "one tool's word says nothing of another's"
+    await register.decide(decision("agent.removed", START_MS + 1, agent_id="anna"))
+    await register.decide(agent("anna", at_ms=START_MS + 2))
+    assert await shown() == [], "who left took it along"
+    await register.decide(agent("anna", at_ms=START_MS, pool="returns"), partition=1)
+    assert await shown() == []
 
 
 async def test_a_complaint_tells_its_stage(register: Register) -> None:

@@ -34,15 +34,16 @@ def agent() -> None:
 @runinfo.data_dir_option
 @json_option
 def list_agents(*, data_dir: Path | None, as_json: bool) -> None:
-    """Show every agent with presence and work in hand."""
+    """Show every agent with presence, work in hand and what they have in tools of their own."""
     everybody = people.agents(Api.register(runinfo.load(data_dir)))
     if as_json:
         print_json(everybody)
         return
-    table = Table("id", "name", "presence", "offers", "works", "capacity", box=None)
+    table = Table("id", "name", "presence", "offers", "works", "capacity", "elsewhere", box=None)
     for item in everybody:
         counts = (str(item["offers"]), str(item["works"]), str(item["capacity"]))
-        table.add_row(item["id"], item["name"] or "-", item["presence"] or "-", *counts)
+        about = (item["id"], item["name"] or "-", item["presence"] or "-")
+        table.add_row(*about, *counts, people.elsewhere(item))
     tables.show(table)
 
 

@@ -46,5 +46,14 @@ def levels(skills: dict[str, int] | None) -> str:
     return ", ".join(f"{name} {level}" for name, level in sorted((skills or {}).items())) or "-"
 
 
+def elsewhere(agent: dict[str, Any]) -> str:
+    """What an agent has in tools of their own: ``crm: email 3; phone: voice 1``."""
+    tools = (
+        f"{tool['source']}: {', '.join(f'{name} {n}' for name, n in tool['channels'].items())}"
+        for tool in agent["elsewhere"]
+    )
+    return "; ".join(tools) or "-"
+
+
 def _name(agent: dict[str, Any]) -> str:
     return str(agent["name"] or "").casefold()

@@ -65,7 +65,7 @@ function agentTable(items, app) {
       h("td", { data: { label: t("agents.presence") } },
         h("span", { class: `dot ${one.presence}` }), code("presence", one.presence), ruledOut(one)),
       h("td", { data: { label: t("agents.tier") } }, one.tier ?? "–"),
-      h("td", { data: { label: t("agents.load") } }, load(one)),
+      h("td", { data: { label: t("agents.load") } }, load(one), one.elsewhere.map(elsewhere)),
       h("td", { data: { label: t("agents.skills") } }, levels(one.skills)),
       h("td", { data: { label: t("agents.languages") } }, levels(one.languages))))));
 }
@@ -85,9 +85,17 @@ function ruledOut(one) {
 
 function load(one) {
   const words = t("agents.loaded", { works: one.works, offers: one.offers, capacity: one.capacity ?? "–" });
+  const most = one.capacity || 1;
+  const taken = one.elsewhere.reduce((sum, tool) => sum + tool.capacity, one.works + one.offers);
   return h("span", { class: "load" },
-    h("meter", { min: 0, max: one.capacity || 1, value: Math.min(one.works + one.offers, one.capacity || 1), "aria-hidden": "true" }),
+    h("meter", { min: 0, max: most, value: Math.min(taken, most), "aria-hidden": "true" }),
     words);
+}
+
+// What the agent has in a tool of their own.
+function elsewhere(tool) {
+  const what = Object.entries(tool.channels).map(([channel, count]) => `${code("channel", channel)} ${count}`);
+  return h("div", { class: "small" }, t("agents.elsewhere", { source: tool.source, what: what.join(", ") }));
 }
 
 function levels(them) {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vaxel_register.core import views
@@ -200,7 +200,13 @@ def queues(
     return views.QueueList(items=items)
 
 
-def agent(row: Columns, directory: Directory, offers: int, works: int) -> views.AgentItem:
+def agent(
+    row: Columns,
+    directory: Directory,
+    offers: int,
+    works: int,
+    tools: Sequence[Columns] = (),
+) -> views.AgentItem:
     """An agent; the name is the roster's, if its directory could be read."""
     person = directory.get(row["id"], {})
     return views.AgentItem(
@@ -223,6 +229,17 @@ def agent(row: Columns, directory: Directory, offers: int, works: int) -> views.
         capacity=row["capacity"],
         offers=offers,
         works=works,
+        elsewhere=[_elsewhere(tool) for tool in tools],
+    )
+
+
+def _elsewhere(row: Columns) -> views.ElsewhereItem:
+    works: dict[str, tuple[int, int]] = row["works"]
+    return views.ElsewhereItem(
+        source=row["source"],
+        channels={channel: count for channel, (count, _) in works.items()},
+        capacity=sum(count * cost for count, cost in works.values()),
+        until=iso(row["until_ms"]),
     )
 
 

@@ -371,13 +371,19 @@ def _agent(decision: Decision, position: Position) -> list[Change]:
         values |= {"off_shift": not data["on_shift"], "shift_ms": data.get("shift_ms")}
     if data.get("rest_ms") is not None:
         values |= {"rest_ms": data["rest_ms"] or None}
-    return [Change("agents", (decision.agent_id,), values, "put", position)]
+    changes = [Change("agents", (decision.agent_id,), values, "put", position)]
+    if said := data.get("elsewhere"):
+        tool = {"id": f"{decision.agent_id}/{said['source']}", "agent_id": decision.agent_id}
+        tool |= _given(said, "source", "works", "until_ms")
+        changes.append(Change("agent_tools", (tool["id"],), tool, "put", position))
+    return changes
 
 
 def _agent_removed(decision: Decision, position: Position) -> list[Change]:
     if decision.agent_id is None:
         return []
     values = {"removed": True, "presence": "offline", "presence_ms": decision.at_ms}
+    values |= {"left_ms": decision.at_ms}
     return [Change("agents", (decision.agent_id,), values, "set", position)]
 
 

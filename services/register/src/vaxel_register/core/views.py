@@ -152,6 +152,17 @@ class QueueList(View):
     items: list[QueueItem]
 
 
+class ElsewhereItem(View):
+    """What an agent has in a tool of the agent's own; it takes capacity as work in hand does."""
+
+    source: str
+    channels: dict[str, int]
+    capacity: int
+    """What all of it takes."""
+    until: str | None
+    """Until then it counts, unless the tool says otherwise."""
+
+
 class AgentItem(View):
     """An agent and what they have in hand."""
 
@@ -178,6 +189,7 @@ class AgentItem(View):
     capacity: int | None
     offers: int
     works: int
+    elsewhere: list[ElsewhereItem] = []
 
 
 class AgentList(View):

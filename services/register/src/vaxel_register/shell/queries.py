@@ -13,6 +13,7 @@ from vaxel_register.core.paging import decode_cursor
 from vaxel_register.core.requests import CasesQuery
 from vaxel_register.core.search import like, words
 from vaxel_register.shell.tables import (
+    AGENT_TOOLS,
     AGENTS,
     CASES,
     COMMANDS,
@@ -144,6 +145,24 @@ class Queries:
         if pool is not None:
             statement = statement.where(AGENTS.c.pool == pool)
         return await self._all(statement)
+
+    async def tools(self) -> dict[str, list[Row]]:
+        """By agent, what each of the agent's own tools said last, since the agent joined the pool.
+
+        One that fell silent has nothing: the router says so when its time is over.
+        """
+        since_joined = func.coalesce(AGENTS.c.left_ms, -1) < AGENT_TOOLS.c.log_at_ms
+        statement = (
+            select(AGENT_TOOLS)
+            .join(AGENTS, AGENTS.c.id == AGENT_TOOLS.c.agent_id)
+            .where(since_joined, AGENT_TOOLS.c.log_partition == AGENTS.c.log_partition)
+            .order_by(AGENT_TOOLS.c.agent_id, AGENT_TOOLS.c.source)
+        )
+        found: dict[str, list[Row]] = {}
+        for row in await self._all(statement):
+            if row["works"]:
+                found.setdefault(row["agent_id"], []).append(row)
+        return found
 
     async def agent(self, agent_id: str) -> Row | None:
         """One agent of a roster."""

@@ -125,10 +125,14 @@ class Reads:
         rows = await self._queries.agents(bound(call.principal))
         offers, works = await self._queries.loads()
         people = await self._directory.people()
+        tools = await self._queries.tools()
         items = [
-            present.agent(row, people, offers.get(row["id"], 0), works.get(row["id"], 0))
+            present.agent(
+                row, people, offers.get(row["id"], 0), works.get(row["id"], 0),
+                tools.get(row["id"], ()),
+            )
             for row in rows
-        ]
+        ]  # fmt: skip
         return answer_json(views.AgentList(items=items))
 
     async def inbox(self, call: Call) -> web.Response:

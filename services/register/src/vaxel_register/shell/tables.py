@@ -133,8 +133,21 @@ AGENTS = Table(
     Column("shift_ms", BigInteger),
     Column("rest_ms", BigInteger),
     Column("occupied", Boolean),
+    Column("left_ms", BigInteger),
     *_log(),
 )
+
+AGENT_TOOLS = Table(
+    "agent_tools",
+    METADATA,
+    Column("id", Characters(140), primary_key=True),
+    Column("agent_id", Characters(64), index=True),
+    Column("source", Characters(64)),
+    Column("works", Json),
+    Column("until_ms", BigInteger),
+    *_log(),
+)
+"""What agents have in tools of their own, as each tool said last."""
 
 ROSTERS = Table(
     "rosters",
@@ -318,8 +331,8 @@ LOGIN_KEYS = Table(
 PROJECTED = {
     table.name: table
     for table in (
-        CASES, WORKS, OFFERS, AGENTS, ROSTERS, POLICIES, TIMELINE, CONTACTS, CONVERSATIONS,
-        INTERACTIONS, DEADLETTERS, SLA_CLOCKS, FEED, DRAFTS,
+        CASES, WORKS, OFFERS, AGENTS, AGENT_TOOLS, ROSTERS, POLICIES, TIMELINE, CONTACTS,
+        CONVERSATIONS, INTERACTIONS, DEADLETTERS, SLA_CLOCKS, FEED, DRAFTS,
     )
 }  # fmt: skip
 """The tables that a projection may change."""
