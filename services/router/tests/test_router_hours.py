@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 from router_harness import Router, types
 
-from vaxel_router.core import switches
+from vaxel_router.core import hours, switches
 from vaxel_router.core.opening import LOOK_MS, Hours, Opening, calendar_of, hours_at
 from vaxel_shared.contracts import wire
 
@@ -153,3 +153,28 @@ def test_a_queue_that_is_open_by_its_hours_is_no_switch_that_is_on() -> None:
     assert {name: row[name] for name in closed} == closed
     until(router, "2023-11-15T08:00:00+02:00")
     assert switches.active(router.pool()) == []
+
+
+def test_a_new_policy_says_of_hours_only_what_it_changes() -> None:
+    router = at_work()
+    text = ROUTING.format(to="").replace("30m", "40m")
+    assert types(router.publish(text, OPENINGS)) == ["policy.adopted"]
+    (row,) = switches.active(router.pool())
+    assert row["until_ms"] == ms("2023-11-15T08:00:00+02:00")
+    early = [[7 * HOUR, 16 * HOUR]]
+    week = {"office": {"zone": "Europe/Helsinki", "week": [early] * 7}}
+    made = router.publish(text.replace("40m", "50m"), week)
+    assert types(made) == ["policy.adopted", "switch.changed"]
+    assert made[1].data["until_ms"] == ms("2023-11-15T07:00:00+02:00")
+    router.replay()
+
+
+def test_more_calendars_than_are_remembered_are_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hours, "CALENDARS_MAX", 1)
+    monkeypatch.setattr(hours, "_calendars", {("gone", "billing"): object()})
+    router = at_work()
+    router.contact("mail-1")
+    assert types(until(router, "2023-11-15T08:00:00+02:00")) == ["switch.changed", "offer.made"]
+    assert len(hours._calendars) == 1
